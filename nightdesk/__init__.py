@@ -1,0 +1,1 @@
+"""How the desk works, in plain Python. Prefect is never imported here."""

@@ -1,0 +1,1 @@
+"""Doors to brokers, one adapter a file."""

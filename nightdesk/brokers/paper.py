@@ -1,0 +1,255 @@
+"""The paper broker: an exchange in a SQLite file of its own, independent of the ledger.
+
+Orders that were accepted before an open fill at that open, through the simulation kernel. It catches up with its clock at
+every call, so it never matters when or how often it is asked.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from nightdesk.brokers.broker import Account, Activity, Answer, BrokerOrder, OrderRequest
+from nightdesk.database import DecimalText, insert_new, sqlite_engine
+from nightdesk.portfolio.simulate import open_fills
+from schemas.money import decimal
+from schemas.strategy import Costs
+
+_metadata = sa.MetaData()
+_orders = sa.Table(
+    "orders",
+    _metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("instrument", sa.Text, nullable=False),
+    sa.Column("quantity", DecimalText, nullable=False),
+    sa.Column("filled_quantity", DecimalText, nullable=False),
+    sa.Column("time_in_force", sa.Text, nullable=False),
+    sa.Column("execution_session", sa.Date, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, default=""),
+)
+_activities = sa.Table(
+    "activities",
+    _metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("activity_id", sa.Text, nullable=False, unique=True),
+    sa.Column("session", sa.Date, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("instrument", sa.Text, nullable=False),
+    *(sa.Column(name, DecimalText, nullable=False) for name in ("quantity", "amount", "price", "commission", "slippage")),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False, default=""),
+)
+_played = sa.Table("played", _metadata, sa.Column("until", sa.Date, primary_key=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """What the exchange shows at an open: the price (NaN without a bar), the dividend a share and the split effective there."""
+
+    open: float
+    dividend: float
+    split: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The market that the paper broker fills against, as functions of its clock.
+
+    `opened_since(session)` lists the sessions after it whose open has passed; `next_open()` is the next session to open;
+    `prints(first, last)` gives the opens of those sessions by instrument.
+    """
+
+    opened_since: Callable[[date], Sequence[date]]
+    next_open: Callable[[], date]
+    prints: Callable[[date, date], Mapping[date, Mapping[str, Print]]]
+
+
+class PaperBroker:
+    """One paper account: its book's cash and positions, filled by simulation. Long only; no margin."""
+
+    name = "paper"
+
+    def __init__(self, path: Path, account: str, currency: str, costs: Costs, increment: float, exchange: Exchange) -> None:
+        self._account, self._currency = account, currency
+        self._costs, self._increment, self._exchange = costs, increment, exchange
+        self._engine = sqlite_engine(path)
+        _metadata.create_all(self._engine)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def account(self) -> Account:
+        return Account(self._account, self._currency, sum((row.amount - row.commission for row in self.activities()), Decimal(0)))
+
+    def positions(self) -> Mapping[str, Decimal]:
+        return _positions(self.activities())
+
+    def submit_order(self, request: OrderRequest) -> Answer:
+        """Accepted for the next open; rejected where the id was used, the open has passed, or more would be sold than is held."""
+        self._catch_up()
+        with self._engine.begin() as connection:
+            used = connection.execute(sa.select(_orders.c.order_id).where(_orders.c.order_id == request.order_id)).first()
+            if used:
+                return Answer("rejected", "client_order_id must be unique")
+            reason = self._refusal(connection, request)
+            row = {
+                **asdict(request),
+                "filled_quantity": Decimal(0),
+                "status": "rejected" if reason else "accepted",
+                "reason": reason,
+            }
+            connection.execute(sa.insert(_orders), row)
+        return Answer("rejected", reason) if reason else Answer("accepted")
+
+    def find_order(self, order_id: str) -> BrokerOrder | None:
+        self._catch_up()
+        with self._engine.connect().execution_options(reading=True) as connection:
+            row = connection.execute(sa.select(_orders).where(_orders.c.order_id == order_id)).mappings().first()
+        if row is None:
+            return None
+        return BrokerOrder(
+            **{key: row[key] for key in ("order_id", "instrument", "quantity", "filled_quantity", "status", "reason")}
+        )
+
+    def activities(self) -> list[Activity]:
+        self._catch_up()
+        with self._engine.connect().execution_options(reading=True) as connection:
+            return _recorded(connection)
+
+    def submit_deposit(self, amount: Decimal, session: date, reference: str) -> None:
+        activity = _activity(f"deposit-{reference}", session, "deposit", amount=amount, reference=reference)
+        with self._engine.begin() as connection:
+            connection.execute(insert_new(_activities, [asdict(activity)]))
+            if connection.execute(sa.select(_played.c.until)).first() is None:
+                connection.execute(sa.insert(_played), {"until": session})
+
+    def _refusal(self, connection: sa.Connection, request: OrderRequest) -> str:
+        expected = self._exchange.next_open()
+        if request.execution_session != expected:
+            return f"the next open is that of {expected}, the order is for {request.execution_session}"
+        if request.quantity < 0:
+            pending = connection.execute(
+                sa.select(_orders.c.quantity).where(_orders.c.instrument == request.instrument, _orders.c.status == "accepted")
+            ).scalars()
+            held = _positions(_recorded(connection)).get(request.instrument, Decimal(0))
+            available = held + sum((quantity for quantity in pending if quantity < 0), Decimal(0))
+            if -request.quantity > available:
+                return f"insufficient quantity: {-request.quantity:f} to sell, {available:f} available"
+        return ""
+
+    def _catch_up(self) -> None:
+        """Play every open that has passed since the last call: splits, dividends, then the orders for it; one transaction."""
+        with self._engine.begin() as connection:
+            until = connection.execute(sa.select(_played.c.until)).scalar_one_or_none()
+            if until is None:
+                return
+            sessions = self._exchange.opened_since(until)
+            if not sessions:
+                return
+            prints = self._exchange.prints(sessions[0], sessions[-1])
+            for session in sessions:
+                self._play(connection, session, prints.get(session, {}))
+            connection.execute(sa.update(_played).values(until=sessions[-1]))
+
+    def _play(self, connection: sa.Connection, session: date, prints: Mapping[str, Print]) -> None:
+        _append(connection, _actions(_recorded(connection), session, prints))
+        due = (
+            connection.execute(
+                sa.select(_orders)
+                .where(_orders.c.status == "accepted", _orders.c.execution_session <= session)
+                .order_by(_orders.c.order_id)
+            )
+            .mappings()
+            .all()
+        )
+        if due:
+            self._fill(connection, session, due, prints)
+
+    def _fill(self, connection: sa.Connection, session: date, due: Sequence[Any], prints: Mapping[str, Print]) -> None:
+        recorded = _recorded(connection)
+        cash = float(sum((row.amount - row.commission for row in recorded), Decimal(0)))
+        opens = np.array(
+            [
+                prints[row["instrument"]].open if row["instrument"] in prints and row["execution_session"] == session else np.nan
+                for row in due
+            ]
+        )
+        wanted = np.array([float(row["quantity"]) for row in due])
+        filled = open_fills(wanted, opens, cash, self._costs, self._increment)
+        for place, row in enumerate(due):
+            quantity = decimal(filled.quantities[place])
+            reason = "no open" if np.isnan(opens[place]) else "clipped: cash" if quantity != row["quantity"] else ""
+            if quantity:
+                price = decimal(filled.prices[place])
+                fill = _activity(
+                    f"{row['order_id']}-1",
+                    session,
+                    "fill",
+                    instrument=row["instrument"],
+                    quantity=quantity,
+                    amount=decimal(-quantity * price),
+                    price=price,
+                    commission=decimal(filled.commissions[place]),
+                    slippage=decimal(filled.slippages[place]),
+                    reference=row["order_id"],
+                    note=reason,
+                )
+                _append(connection, [fill])
+            change = {"status": "filled" if quantity else "expired", "filled_quantity": quantity, "reason": reason}
+            connection.execute(sa.update(_orders).where(_orders.c.order_id == row["order_id"]).values(change))
+
+
+def _activity(
+    activity_id: str,
+    session: date,
+    kind: Any,
+    instrument: str = "",
+    quantity: Decimal = Decimal(0),
+    amount: Decimal = Decimal(0),
+    price: Decimal = Decimal(0),
+    commission: Decimal = Decimal(0),
+    slippage: Decimal = Decimal(0),
+    reference: str = "",
+    note: str = "",
+) -> Activity:
+    return Activity(activity_id, session, kind, instrument, quantity, amount, price, commission, slippage, reference, note)
+
+
+def _append(connection: sa.Connection, activities: Sequence[Activity]) -> None:
+    if activities:
+        connection.execute(sa.insert(_activities), [asdict(activity) for activity in activities])
+
+
+def _recorded(connection: sa.Connection) -> list[Activity]:
+    rows = connection.execute(sa.select(_activities).order_by(_activities.c.number)).mappings().all()
+    return [Activity(**{key: value for key, value in row.items() if key != "number"}) for row in rows]
+
+
+def _positions(activities: Sequence[Activity]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for row in activities:
+        if row.quantity:
+            total[row.instrument] = total.get(row.instrument, Decimal(0)) + row.quantity
+    return {instrument: quantity for instrument, quantity in sorted(total.items()) if quantity}
+
+
+def _actions(recorded: Sequence[Activity], session: date, prints: Mapping[str, Print]) -> list[Activity]:
+    """Splits, then dividends on the shares that they leave, for what was held at the previous close."""
+    made = []
+    for instrument, held in _positions(recorded).items():
+        shown = prints.get(instrument)
+        if shown is None:
+            continue
+        after = decimal(held * decimal(shown.split))
+        if after != held:
+            made.append(_activity(f"split-{instrument}-{session}", session, "split", instrument, quantity=after - held))
+        if shown.dividend:
+            paid = decimal(after * decimal(shown.dividend))
+            made.append(_activity(f"dividend-{instrument}-{session}", session, "dividend", instrument, amount=paid))
+    return made

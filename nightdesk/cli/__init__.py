@@ -1,0 +1,32 @@
+"""The command line, one command a file. Heavy imports live inside the commands: `--help` and `status` stay quick."""
+
+import sys
+
+import typer
+
+from nightdesk.cli import backfill, day, doctor, status, up
+from nightdesk.errors import NightdeskError
+
+app = typer.Typer(
+    name="nightdesk",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A daily machine-learning trading desk that runs after the market's close.",
+    epilog="Everything is written below NIGHTDESK_HOME (default: var/). Exit codes: 0 a good outcome, 1 a bug, 2 settings, "
+    "3 data, 4 limits, 5 an order refused, 6 ledger and broker differ, 7 try again.",
+)
+app.command("day")(day.day)
+app.command("backfill")(backfill.backfill)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+app.command("up")(up.up)
+
+
+def main() -> None:
+    """The `nightdesk` command. An error that an operator can act on is one sentence and its exit code; a traceback is a bug."""
+    try:
+        app()
+    except NightdeskError as error:
+        print(f"nightdesk: {error.message}", file=sys.stderr)
+        sys.exit(error.exit_code)

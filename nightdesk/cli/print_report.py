@@ -1,0 +1,68 @@
+"""The day's report in the terminal."""
+
+import json
+import sys
+from dataclasses import asdict
+
+import typer
+from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
+
+from nightdesk.day.opening import Closed
+from nightdesk.performance.report import as_document, facts, figures
+from schemas.outcomes import ending
+from schemas.records import DayReport
+
+WIDTH = 110
+
+
+def print_day(made: DayReport | Closed | Exception, as_json: bool) -> None:
+    """Print a day on standard output and exit with its code; an error that Prefect carried is raised again."""
+    if isinstance(made, Exception):
+        raise made
+    if as_json:
+        document = as_document(made) if isinstance(made, DayReport) else asdict(made)
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    elif isinstance(made, DayReport):
+        _print_report(made)
+    else:
+        print(f"{made.outcome}: {made.reason}")
+    code = made.exit_code if isinstance(made, DayReport) else ending(made.outcome).exit_code
+    if code:
+        raise typer.Exit(code)
+
+
+def _print_report(report: DayReport) -> None:
+    console = Console(width=min(WIDTH, Console().width) if sys.stdout.isatty() else WIDTH, highlight=False)
+    book = "" if report.orchestrated else "  (unorchestrated: Prefect was away)"
+    console.print(Rule(f"{report.strategy} · {report.mode} book · {report.session:%A %d %B %Y}{book}", style="dim"))
+    console.print(_table(facts(report)))
+    shown = figures(report)
+    if shown:
+        console.print(Rule(f"since the first session ({report.sessions} sessions)", style="dim"))
+        console.print(_columns(shown))
+    console.print(Rule("look further", style="dim"))
+    console.print(_table([(what.capitalize(), where) for what, where in report.look.items()]))
+
+
+def _table(rows: list[tuple[str, str]]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True, min_width=9)
+    table.add_column(overflow="fold")
+    for what, text in rows:
+        table.add_row(what, text)
+    return table
+
+
+def _columns(rows: list[tuple[str, str]]) -> Table:
+    """Two figures a line, numbers aligned right."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for _ in range(2):
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+    half = (len(rows) + 1) // 2
+    for place in range(half):
+        right = rows[half + place] if half + place < len(rows) else ("", "")
+        table.add_row(*rows[place], *right)
+    return table

@@ -1,0 +1,26 @@
+"""nightdesk status"""
+
+from nightdesk.cli.options import JsonOption
+
+
+def status(json: JsonOption = False) -> None:
+    """Every book at a glance: last session, how it ended, equity, holdings, orders on their way."""
+    import json as codec
+    import sys
+
+    from nightdesk.ledger.status import book_statuses
+    from nightdesk.settings import settings
+
+    rows = book_statuses(settings().home)
+    if json:
+        sys.stdout.write(codec.dumps({"home": str(settings().home), "books": rows}, indent=2) + "\n")
+    elif not rows:
+        print(f"No book yet in {settings().home}. `nightdesk day` plays the first session.")
+    for row in rows if not json else []:
+        print(f"{row['book']}  opened {row['opened']}, {row['sessions']} sessions")
+        print(f"  Last day  {row['session']}: {row['outcome']}: {row['reason']}")
+        print(
+            f"  Equity    {row['equity']:,.2f} {row['currency']} (buy and hold {row['benchmark']:,.2f}), cash {row['cash']:,.2f}"
+        )
+        print(f"  Holdings  {', '.join(f'{quantity:,.9g} {name}' for name, quantity in row['holdings'].items()) or 'none'}")
+        print(f"  Orders    {', '.join(row['open_orders']) or 'none on their way'}")

@@ -1,0 +1,67 @@
+"""Databases: an engine on a SQLite file that survives `kill -9`, and column types that keep decimals and instants exact."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import Dialect
+
+
+class DecimalText(sa.types.TypeDecorator[Decimal]):
+    """A decimal as text: exact, and the same on SQLite and PostgreSQL."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        return None if value is None else format(value, "f")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """A UTC instant as ISO 8601 text; a naive one is refused."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"an instant must carry its time zone, was {value!r}")
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+def sqlite_engine(path: Path) -> sa.Engine:
+    """An engine on a SQLite file: WAL, synchronous=FULL, and BEGIN IMMEDIATE, so that a read before a write cannot race.
+
+    A connection with the execution option `reading=True` begins deferred and holds up no writer. Writers queue for 30 s.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _on_begin(connection: sa.Connection) -> None:
+        reading = connection.get_execution_options().get("reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def insert_new(table: sa.Table, rows: list[dict[str, Any]]) -> sa.Insert:
+    """An insert that leaves rows alone whose key is there already."""
+    return insert(table).values(rows).on_conflict_do_nothing()

@@ -1,0 +1,39 @@
+"""Step 7: action, weight and score for each symbol, from the champion."""
+
+import numpy as np
+import pandas as pd
+
+from nightdesk.day.desk import Day, step
+from nightdesk.day.retrain import Trained
+from nightdesk.learning.fit import predictions
+from nightdesk.signals.long_flat import flat, long_flat
+from schemas.features import Features
+from schemas.signals import Signals
+
+
+@step("decide")
+def generate_signal(day: Day, features: pd.DataFrame, trained: Trained) -> pd.DataFrame:
+    """The `Signals` frame for the next open. A session that was decided before gives the signals of that decision.
+
+    A symbol without today's features holds. Where no model may trade, every target is zero: what is held is closed.
+    """
+    desk, strategy = day.desk, day.desk.strategy
+    committed = desk.ledger.decision(desk.book.book_id, day.session)
+    if committed is not None:
+        return signals_of(committed.body)
+    if trained.champion is None:
+        return flat(strategy.market.instruments)
+    rows = features[features[Features.session] == pd.Timestamp(day.session)].set_index(Features.symbol)
+    known = rows[list(strategy.features.columns)].dropna()
+    if known.empty:
+        nothing = pd.Series(np.nan, index=[row.signal for row in strategy.market.instruments])
+        return long_flat(strategy.market.instruments, nothing, nothing, "none")
+    predicted, scores, kind = predictions(trained.estimator, known)
+    return long_flat(strategy.market.instruments, pd.Series(predicted, known.index), pd.Series(scores, known.index), kind)
+
+
+def signals_of(body: object) -> pd.DataFrame:
+    """The `Signals` frame that a decision's document holds."""
+    rows = body["signals"]  # type: ignore[index]  # a committed document always has it
+    frame = pd.DataFrame(rows)
+    return frame.astype({Signals.weight: float, Signals.score: float})

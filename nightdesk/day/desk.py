@@ -1,0 +1,114 @@
+"""A Desk is what a day works with; a Day is one session at it, and where errors become outcomes."""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Concatenate, ParamSpec, TypeVar
+
+from nightdesk.brokers.broker import Broker
+from nightdesk.clock import Clock, WallClock
+from nightdesk.errors import BadData, LimitBreached, NightdeskError
+from nightdesk.ledger.store import Ledger
+from nightdesk.market.source import Source
+from nightdesk.market.store import BarStore
+from nightdesk.sessions import Sessions
+from nightdesk.settings import Settings
+from nightdesk.tracking.tracker import Tracker
+from schemas.outcomes import ending
+from schemas.records import Book, Finding, Run
+from schemas.strategy import Strategy
+
+ERROR_OUTCOMES: dict[type[NightdeskError], str] = {BadData: "no trade: data", LimitBreached: "no trade: limit"}
+"""Errors that end a day in an outcome of their own; the others end it in "failed: <step>"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything that a day's steps reach, made by `nightdesk.wiring.open_desk`. `clock` is the source's clock."""
+
+    settings: Settings
+    strategy: Strategy
+    book: Book
+    clock: Clock
+    sessions: Sessions
+    source: Source
+    store: BarStore
+    broker: Broker
+    ledger: Ledger
+    tracker: Tracker
+
+    def folder(self, kind: str) -> Path:
+        """Where this book's files of a kind lie: var/<kind>/<mode>/<account>/<strategy>."""
+        return self.settings.home / kind / self.book.mode / self.book.account / self.book.strategy
+
+
+@dataclass(eq=False)
+class Day:
+    """One session at a desk. The steps fill it in; what must outlive the process is in the ledger."""
+
+    desk: Desk
+    session: date
+    execution_session: date
+    run: Run
+    resumed: bool = False
+    step: str = "open"
+    as_of: datetime = field(init=False)
+    seconds: dict[str, float] = field(default_factory=dict)
+    detail: dict[str, object] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    data: dict[str, object] = field(default_factory=dict)
+    features_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        self.as_of = self.desk.sessions.settled_at(self.session)
+
+    def end(self, outcome: str, reason: str, exit_code: int | None = None) -> None:
+        """How the day ends, to be written by `finish`."""
+        code = ending(outcome).exit_code if exit_code is None else exit_code
+        self.run = replace(self.run, outcome=outcome, reason=reason, exit_code=code)
+
+    def finish(self, decision_sha256: str = "") -> None:
+        """Write the run's end."""
+        detail = {**self.detail, "seconds": {name: round(value, 4) for name, value in self.seconds.items()}}
+        self.run = replace(self.run, finished_at=WallClock().now(), decision_sha256=decision_sha256, detail=detail)
+        self.desk.ledger.finish_run(self.run)
+
+    @contextmanager
+    def fence(self) -> Iterator[None]:
+        """Errors become outcomes here, once: the day goes on to its report. A bug is recorded and passes."""
+        try:
+            yield
+        except NightdeskError as error:
+            self.end(ERROR_OUTCOMES.get(type(error), f"failed: {self.step}"), error.message, error.exit_code)
+        except BaseException as bug:
+            self.end(f"failed: {self.step}", f"{type(bug).__name__}: {bug}", 1)
+            self.finish()
+            raise
+
+
+Rest = ParamSpec("Rest")
+Result = TypeVar("Result")
+
+
+def step(
+    name: str,
+) -> Callable[[Callable[Concatenate[Day, Rest], Result]], Callable[Concatenate[Day, Rest], Result]]:
+    """Mark a function as a step of the day: the day knows where it is and how long each step took."""
+
+    def decorate(function: Callable[Concatenate[Day, Rest], Result]) -> Callable[Concatenate[Day, Rest], Result]:
+        @functools.wraps(function)
+        def run(day: Day, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
+            day.step = name
+            started = perf_counter()
+            try:
+                return function(day, *args, **kwargs)
+            finally:
+                day.seconds[name] = perf_counter() - started
+
+        return run
+
+    return decorate

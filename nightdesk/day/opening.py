@@ -1,0 +1,114 @@
+"""Before the first step: which session, at which desk, and alone."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+from nightdesk.clock import WallClock
+from nightdesk.day.desk import Day
+from nightdesk.errors import Misconfigured
+from nightdesk.ledger.book import book_id
+from nightdesk.ledger.lock import only_writer
+from nightdesk.ledger.store import Ledger
+from nightdesk.market.source import Source
+from nightdesk.sessions import Sessions, exchange_sessions
+from nightdesk.settings import Settings
+from nightdesk.wiring import load_strategy, open_desk, open_ledger, source_of
+from schemas.records import Mode, Origin, Run
+from schemas.strategy import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """No day today: why. Nothing runs and nothing is reported."""
+
+    outcome: str
+    reason: str
+
+
+@contextmanager
+def open_day(
+    strategy_name: str, session: date | None, mode: Mode, origin: Origin, orchestrated: bool, here: Settings
+) -> Iterator[Day | Closed]:
+    """The day of a session, with its book locked and its run begun, or the reason why there is none.
+
+    Without a session: the next that this book has not decided on a simulated market, else the newest whose bar is final.
+    """
+    strategy = load_strategy(strategy_name, here)
+    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy)
+    book = book_id(mode, strategy.account, strategy.name)
+    with only_writer(here.home / "locks", book) as alone:
+        if not alone:
+            yield Closed("already running", f"Another process is running a day of the book {book!r}.")
+            return
+        ledger = open_ledger(mode, here)
+        try:
+            chosen = _session(session, strategy, source, sessions, ledger, book)
+            if isinstance(chosen, Closed):
+                yield chosen
+                return
+            desk = open_desk(strategy, mode, chosen, ledger, here)
+            run = Run(str(uuid.uuid4()), book, chosen, origin, orchestrated, WallClock().now())
+            ledger.append_run(run)
+            yield Day(desk, chosen, sessions.after(chosen), run)
+            desk.broker.close()
+        finally:
+            ledger.close()
+
+
+def _session(
+    asked: date | None, strategy: Strategy, source: Source, sessions: Sessions, ledger: Ledger, book: str
+) -> date | Closed:
+    first, last = source.span or (sessions.first, sessions.latest_settled(WallClock().now()))
+    decided = ledger.decided_sessions(book)
+    if asked is not None:
+        return _required(asked, first, last, sessions, decided)
+    if source.span is None:
+        return last
+    following = sessions.after(max(decided)) if decided else source.opens or first
+    if following > last:
+        return Closed("not a session", f"The {source.name} market ends with {last}, and this book has played it to the end.")
+    return following
+
+
+def _required(asked: date, first: date, last: date, sessions: Sessions, decided: set[date]) -> date:
+    if not first <= asked <= last:
+        raise Misconfigured.value("session", asked.isoformat(), f"a session of {sessions.name} from {first} to {last}")
+    if not sessions.is_session(asked):
+        near = f"{sessions.before(asked)} and {sessions.after(asked)} are"
+        raise Misconfigured.value("session", asked.isoformat(), f"a session of {sessions.name} ({near})")
+    if decided and asked < max(decided) and asked not in decided:
+        raise Misconfigured.value(
+            "session", asked.isoformat(), f"a session after {max(decided)}, the last that this book decided, or one that it did"
+        )
+    return asked
+
+
+def sessions_to_play(strategy_name: str, count: int, mode: Mode, here: Settings) -> list[date]:
+    """The last `count` sessions of the strategy's market, oldest first, less those that the book has decided already."""
+    strategy = load_strategy(strategy_name, here)
+    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy)
+    last = source.span[1] if source.span else sessions.latest_settled(WallClock().now())
+    first = source.span[0] if source.span else sessions.first
+    reach = len(sessions.between(first, last))
+    if not 1 <= count <= reach:
+        raise Misconfigured.value("sessions", count, f"1 to {reach}, the sessions of {source.name}")
+    wanted = [stamp.date() for stamp in sessions.between(first, last)[-count:]]
+    ledger = open_ledger(mode, here)
+    decided = ledger.decided_sessions(book_id(mode, strategy.account, strategy.name))
+    ledger.close()
+    return [session for session in wanted if session not in decided]
+
+
+def last_session(strategy_name: str, mode: Mode, here: Settings) -> date:
+    """The last session that a book has a run for. Raises `Misconfigured` where there is none."""
+    strategy = load_strategy(strategy_name, here)
+    ledger = open_ledger(mode, here)
+    runs = ledger.runs(book_id(mode, strategy.account, strategy.name))
+    ledger.close()
+    played = [run.session for run in runs if run.session is not None]
+    if not played:
+        raise Misconfigured(f"The {mode} book of {strategy.name!r} has no day yet.", strategy=strategy.name, mode=mode)
+    return max(played)

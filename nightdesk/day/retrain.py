@@ -1,0 +1,112 @@
+"""Step 5: refit on the purged past, when due."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from nightdesk.day.desk import Day, step
+from nightdesk.features.panels import adjusted_bars
+from nightdesk.learning.digest import model_sha256
+from nightdesk.learning.fit import Fit, fit
+from nightdesk.learning.labels import labels
+from nightdesk.learning.model_file import load_model, save_model
+from schemas.labels import Labels
+from schemas.records import ModelRef
+from schemas.strategy import period_key
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The model that may trade today (None: none may, and `reason` says why), and today's fit where one was due."""
+
+    champion: ModelRef | None
+    estimator: Any
+    attempt: ModelRef
+    reason: str
+    fit: Fit | None = None
+    dataset: pd.DataFrame | None = None
+
+
+@step("retrain")
+def retrain_model(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> Trained:
+    """Fit when no fit was attempted with its cut-off in the session's period; then say which model may trade.
+
+    A label is used once its `label_end` is at or before the session. Raises `OutOfSync` where a model file is not the one
+    that the ledger names.
+    """
+    desk, book_id = day.desk, day.desk.book.book_id
+    config = desk.strategy.learning_sha256
+    attempts = [model for model in desk.ledger.models(book_id) if model.cutoff <= day.session and model.config_sha256 == config]
+    due = not attempts or period_key(desk.strategy.model.retrain, attempts[-1].cutoff) != period_key(
+        desk.strategy.model.retrain, day.session
+    )
+    made, dataset = _fitted(day, features, bars) if due else (None, None)
+    if made is not None:
+        attempt = _recorded(day, made, config)
+        attempts = [*attempts, attempt]
+    champion, reason = _champion(day, attempts)
+    estimator = load_model(desk.settings.home / champion.file, champion.file_sha256) if champion else None
+    day.detail["model"] = {"fitted_today": made is not None, "reason": reason}
+    return Trained(champion, estimator, attempts[-1], reason, made, dataset)
+
+
+def _fitted(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> tuple[Fit, pd.DataFrame]:
+    strategy = day.desk.strategy
+    signals = {row.signal for row in strategy.market.instruments}
+    known = labels(adjusted_bars(bars[bars["symbol"].isin(signals)]), strategy.target)
+    known = known[known[Labels.label_end] <= pd.Timestamp(day.session)]
+    made = fit(features, known, strategy.model, strategy.gate)
+    return made, features.merge(known, on=[Labels.session, Labels.symbol])
+
+
+def _recorded(day: Day, made: Fit, config: str) -> ModelRef:
+    """The fit on disk and in the ledger, file first: what the ledger names is there."""
+    desk, strategy = day.desk, day.desk.strategy
+    sha256 = file = file_sha256 = ""
+    if made.estimator is not None:
+        path, file_sha256 = save_model(made.estimator, desk.settings.home / "models")
+        sha256, file = model_sha256(made.estimator), path.relative_to(desk.settings.home).as_posix()
+    model = ModelRef(
+        model_id=f"{desk.book.book_id}/{day.session}/{config[:12]}",
+        book_id=desk.book.book_id,
+        estimator=strategy.model.estimator,
+        cutoff=day.session,
+        train_first=made.train_first,
+        train_last=made.train_last,
+        test_first=made.test_first,
+        test_last=made.test_last,
+        config_sha256=config,
+        data_sha256=str(day.data["sha256"]),
+        sha256=sha256,
+        file=file,
+        file_sha256=file_sha256,
+        status=made.status,
+        reason=made.reason,
+        metrics=made.metrics,
+    )
+    desk.ledger.append_model(model, promote=made.status == "passed")
+    return model
+
+
+def _champion(day: Day, attempts: list[ModelRef]) -> tuple[ModelRef | None, str]:
+    """Which model may trade: the newest fit if it passed; after a failed gate none, or the last that passed if the strategy
+    keeps it; after a degenerate fit the last that passed. A kept champion must be young enough."""
+    strategy, newest = day.desk.strategy, attempts[-1]
+    if newest.status == "failed" and strategy.gate.on_fail == "no_trade":
+        return None, newest.reason
+    passed = [model for model in attempts if model.status == "passed"]
+    if not passed:
+        return None, newest.reason
+    champion, limit = passed[-1], strategy.model.max_age_sessions
+    age = _age_sessions(day, champion.cutoff)
+    if age > limit:
+        return None, f"the champion of {champion.cutoff} is {age} sessions old, allowed: up to {limit}"
+    if champion is not newest:
+        return champion, f"{newest.reason}; the champion of {champion.cutoff} stays"
+    return champion, champion.reason
+
+
+def _age_sessions(day: Day, cutoff: date) -> int:
+    return len(day.desk.sessions.between(cutoff, day.session)) - 1

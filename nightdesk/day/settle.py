@@ -1,0 +1,183 @@
+"""Step 3: what happened since. Start-up, recovery and reconciliation in one."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+
+import pandas as pd
+
+from nightdesk.brokers.broker import Activity
+from nightdesk.clock import WallClock
+from nightdesk.day.desk import Day, step
+from nightdesk.errors import OutOfSync
+from nightdesk.features.panels import adjusted_bars
+from nightdesk.ledger.book import cash, fill_events, holdings
+from nightdesk.ledger.reconcile import differences, require_equal
+from nightdesk.ledger.store import OPEN_STATUSES
+from nightdesk.performance.benchmark import buy_and_hold
+from schemas import identities
+from schemas.bars import Bars
+from schemas.money import decimal
+from schemas.records import BookState, CashEvent, Fill, Mark, PositionEvent, Run
+
+
+@step("settle")
+def settle_books(day: Day, bars: pd.DataFrame) -> BookState:
+    """Corporate actions, fills and cash since the last session, then marks at the close; broker = ledger, or stop.
+
+    The first session of a book opens it with its capital. Sessions since the last mark are marked late. Raises `OutOfSync`
+    where the broker's positions or cash, or an accounting identity, do not agree with the ledger.
+    """
+    desk = day.desk
+    if desk.book.opened is None:
+        desk.broker.submit_deposit(desk.book.capital, day.session, desk.book.book_id)
+    _record_activities(day)
+    _resolve_orders(day)
+    _require_reconciled(day)
+    _record_missed(day)
+    _mark(day, bars)
+    return book_state(day)
+
+
+def book_state(day: Day) -> BookState:
+    """The book after the close of the day's session, from its mark and its events up to there."""
+    desk, session = day.desk, day.session
+    mark = next(mark for mark in desk.ledger.marks(desk.book.book_id) if mark.session == session)
+    held = holdings(event for event in desk.ledger.position_events(desk.book.book_id) if event.session <= session)
+    return BookState(desk.book.book_id, session, mark.cash, mark.equity, held)
+
+
+def _record_activities(day: Day) -> None:
+    """Append what the broker reports to this book's events; fills of orders that are not the book's are left to reconciliation."""
+    desk, book = day.desk, day.desk.book
+    ours = {order.order_id for order in desk.ledger.orders(book.book_id)}
+    fills: list[Fill] = []
+    positions: list[PositionEvent] = []
+    flows: list[CashEvent] = []
+    opened: tuple[str, date] | None = None
+    for row in desk.broker.activities():
+        if row.kind == "fill" and row.reference in ours:
+            fill = _fill(row, book.book_id)
+            position, paid = fill_events(fill, book.currency)
+            fills.append(fill)
+            positions.append(position)
+            flows.extend(paid)
+        elif row.kind == "split":
+            positions.append(
+                PositionEvent(row.activity_id, book.book_id, row.session, row.instrument, "split", row.quantity, row.activity_id)
+            )
+        elif row.kind == "dividend":
+            flows.append(
+                CashEvent(row.activity_id, book.book_id, row.session, "dividend", row.amount, book.currency, row.instrument)
+            )
+        elif row.kind == "deposit" and row.reference == book.book_id:
+            flows.append(
+                CashEvent(row.activity_id, book.book_id, row.session, "deposit", row.amount, book.currency, row.reference)
+            )
+            opened = opened or (book.book_id, row.session)
+    desk.ledger.append_events(fills, positions, flows, opened)
+
+
+def _fill(row: Activity, book_id: str) -> Fill:
+    return Fill(
+        row.activity_id,
+        row.reference,
+        book_id,
+        row.session,
+        row.instrument,
+        row.quantity,
+        row.price,
+        row.commission,
+        row.slippage,
+        row.note,
+    )
+
+
+def _resolve_orders(day: Day) -> None:
+    """Bring every open order to where the broker has it; an intent that never left and is past its open has expired."""
+    desk = day.desk
+    for order in desk.ledger.orders(desk.book.book_id, statuses=OPEN_STATUSES):
+        known = desk.broker.find_order(order.order_id)
+        if known is not None:
+            desk.ledger.set_order_status(order.order_id, known.status, known.reason)
+        elif desk.sessions.opens_at(order.execution_session) <= day.as_of:
+            desk.ledger.set_order_status(order.order_id, "expired", "never left the desk before its open")
+
+
+def _require_reconciled(day: Day) -> None:
+    desk = day.desk
+    books = desk.ledger.books(desk.book.account)
+    positions = [event for book in books for event in desk.ledger.position_events(book.book_id)]
+    flows = [event for book in books for event in desk.ledger.cash_events(book.book_id)]
+    found = differences(holdings(positions), desk.broker.positions(), cash(flows), desk.broker.account().cash)
+    require_equal(found, desk.book.account)
+
+
+def _record_missed(day: Day) -> None:
+    """Sessions between the last decision and today that nobody decided are `missed`: recorded once, with the reason."""
+    desk = day.desk
+    last = desk.ledger.last_decision(desk.book.book_id, before=day.session)
+    if last is None:
+        return
+    now = WallClock().now()
+    for session in desk.sessions.between(last.session, day.session)[1:-1]:
+        missed = session.date()
+        if not any(run.outcome == "missed" for run in desk.ledger.runs(desk.book.book_id, missed)):
+            reason = f"The desk did not run for {missed}; the next run was for {day.session}."
+            run_id = f"missed-{desk.book.book_id}-{missed}"
+            run = Run(run_id, desk.book.book_id, missed, day.run.origin, False, now, now, "missed", reason)
+            desk.ledger.append_run(run)
+
+
+def _mark(day: Day, bars: pd.DataFrame) -> None:
+    """Value the book at the close of every session since its last mark, and check the identities."""
+    desk, book_id = day.desk, day.desk.book.book_id
+    book = desk.ledger.book(book_id)
+    marked = desk.ledger.marks(book_id)
+    begin = marked[-1].session if marked else None
+    positions, flows = desk.ledger.position_events(book_id), desk.ledger.cash_events(book_id)
+    closes = _instrument_panel(day, bars, Bars.close).ffill()
+    benchmark = _benchmark(day, bars, book.opened if book and book.opened else day.session)
+    made = []
+    for stamp in benchmark.index:
+        session = stamp.date()
+        if begin is not None and session <= begin:
+            continue
+        held = holdings(event for event in positions if event.session <= session)
+        prices = {name: decimal(closes.at[stamp, name]) for name in held}
+        value = decimal(sum((held[name] * prices[name] for name in held), Decimal(0)))
+        money = cash(event for event in flows if event.session <= session)
+        flow = cash(event for event in flows if event.session == session and event.kind == "deposit")
+        mark = Mark(book_id, session, money, value, money + value, flow, decimal(benchmark[stamp]), session < day.session)
+        _require_identities(identities.equity_is_cash_plus_positions(mark, held, prices))
+        made.append(mark)
+    fills = desk.ledger.fills(book_id)
+    _require_identities(
+        [
+            *identities.cash_is_never_negative(made),
+            *identities.holdings_are_fills(positions, fills),
+            *identities.cash_is_fills_and_flows(flows, fills),
+            *identities.fills_stay_within_orders(desk.ledger.orders(book_id), fills),
+        ]
+    )
+    desk.ledger.append_marks(made)
+
+
+def _require_identities(broken: list[str]) -> None:
+    if broken:
+        raise OutOfSync(f"The books do not add up: {'; '.join(broken)}.", broken=broken)
+
+
+def _instrument_panel(day: Day, bars: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Sessions x instruments of one column of the bars that price them."""
+    listed: Mapping[str, str] = {row.instrument: row.prices for row in day.desk.strategy.market.instruments}
+    wide = bars.pivot(index=Bars.session, columns=Bars.symbol, values=column)
+    return wide[list(listed.values())].set_axis(list(listed), axis=1)
+
+
+def _benchmark(day: Day, bars: pd.DataFrame, opened: date) -> pd.Series:
+    costs = day.desk.strategy.costs
+    adjusted = adjusted_bars(bars)
+    since = adjusted[adjusted[Bars.session] >= pd.Timestamp(opened)]
+    opens, closes = _instrument_panel(day, since, Bars.open), _instrument_panel(day, since, Bars.close)
+    return buy_and_hold(opens, closes, float(day.desk.book.capital), costs.commission_bps + costs.slippage_bps)

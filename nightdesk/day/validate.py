@@ -1,0 +1,66 @@
+"""Step 2: refuse a bad day before it costs money."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from nightdesk.clock import WallClock
+from nightdesk.day.desk import Day, step
+from nightdesk.market.checks import CHECKS, findings, raise_errors
+from schemas.bars import Bars
+from schemas.records import Finding
+
+
+@step("validate")
+def validate_bars(day: Day) -> pd.DataFrame:
+    """The bars that may be used today, checked: the gate before training and before ordering.
+
+    Read from the store, final at the session and nothing later. Raises `BadData` with every error; warnings are kept.
+    """
+    desk = day.desk
+    symbols = desk.strategy.data_symbols
+    known_until = WallClock().now()
+    bars = desk.store.load_bars(symbols, available_until=day.as_of)
+    first = bars[Bars.session].min().date() if len(bars) else day.session
+    found = findings(bars, symbols, desk.sessions.between(first, day.session))
+    day.findings = _covered(found, len(symbols), desk.strategy.market.min_coverage)
+    day.detail["checks"] = {
+        "passed": len(CHECKS) - len({finding.code for finding in day.findings}),
+        "warnings": [finding.message for finding in day.findings if finding.severity == "warning"],
+    }
+    raise_errors(day.findings)
+    day.data = {
+        "source": desk.source.name,
+        "symbols": list(symbols),
+        "rows": len(bars),
+        "first": first.isoformat(),
+        "last": day.session.isoformat(),
+        "sha256": bars_sha256(bars),
+    }
+    day.detail["known_until"] = known_until.isoformat()
+    return bars
+
+
+def _covered(found: tuple[Finding, ...], symbols: int, min_coverage: float) -> tuple[Finding, ...]:
+    """A missing last bar is a warning (that symbol holds) as long as enough of the symbols have theirs."""
+    missing = {finding.symbol for finding in found if finding.code == "missing_last_bar"}
+    if (symbols - len(missing)) / symbols < min_coverage:
+        return found
+    return tuple(replace(row, severity="warning") if row.code == "missing_last_bar" else row for row in found)
+
+
+def bars_sha256(bars: pd.DataFrame) -> str:
+    """SHA-256 of the values of a `Bars` frame sorted by (session, symbol): names, dates as days, numbers as float64."""
+    digest = hashlib.sha256()
+    digest.update("\n".join(bars[Bars.symbol]).encode())
+    digest.update(bars[Bars.session].to_numpy().astype("datetime64[D]").astype("<i8").tobytes())
+    for column in (Bars.open, Bars.high, Bars.low, Bars.close, Bars.volume, Bars.dividend, Bars.split):
+        digest.update(bars[column].to_numpy().astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def frame_sha256(values: np.ndarray) -> str:
+    """SHA-256 of a float matrix, row by row."""
+    return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()

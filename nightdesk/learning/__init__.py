@@ -1,0 +1,1 @@
+"""Learning: labels, splits, fits and their identity. Pure, but for the model file."""

@@ -1,0 +1,158 @@
+"""One fit: split, train, score, judge."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, confusion_matrix
+from sklearn.pipeline import Pipeline
+
+from nightdesk.learning.estimator import new_estimator
+from nightdesk.learning.split import Split, purged_split
+from schemas.features import Features
+from schemas.labels import Labels
+from schemas.strategy import Gate, Model
+
+KEYS = [Features.session, Features.symbol]
+PREDICTED = "predicted"
+UP, DOWN = 1, 0
+Status = Literal["passed", "failed", "degenerate"]
+ScoreKind = Literal["margin", "probability", "class"]
+Confusion = tuple[tuple[int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fit and how it was judged.
+
+    `estimator` is the fitted pipeline to deploy, None where `status` is "degenerate"; it takes a frame of the features in
+    their order. `metrics` are fractions and counts of rows (`n_dropped`: rows with a NaN feature; `test_baseline`: always
+    saying the training majority); of a degenerate fit the counts alone. `confusion` has a row for what was (down, up) and a
+    column for what was said. `test_predictions` has the columns session, symbol, label, predicted. The scores are those of
+    the tested fit, also where `deployed` is "refit_all".
+    """
+
+    estimator: Pipeline | None
+    train_first: date | None
+    train_last: date | None
+    test_first: date | None
+    test_last: date | None
+    metrics: dict[str, float]
+    confusion: Confusion
+    test_predictions: pd.DataFrame
+    status: Status
+    reason: str
+    deployed: Literal["as_tested", "refit_all"]
+
+
+def fit(features: pd.DataFrame, labels: pd.DataFrame, model: Model, gate: Gate) -> Fit:
+    """Train on the purged past, score on what follows, judge by the gate. Row order does not matter; NaN rows are dropped.
+
+    Raises
+    ------
+    Misconfigured
+        The strategy names no usable classifier.
+    """
+    names = feature_names(features)
+    joined = labels.merge(features, on=KEYS).sort_values(KEYS, ignore_index=True)
+    rows = joined.dropna(subset=names, ignore_index=True)
+    split = purged_split(rows, model.train_fraction)
+    counts = {"n_train": float(split.train.sum()), "n_test": float(split.test.sum()), "n_dropped": float(len(joined) - len(rows))}
+    tested, deployable = new_estimator(model), new_estimator(model)
+    reason = _untrainable(rows[split.train], model)
+    if reason:
+        return _degenerate(split, counts, model, reason)
+    x, y = rows[names], rows[Labels.label].to_numpy()
+    try:
+        tested.fit(x[split.train], y[split.train])
+        predicted, scores, _ = predictions(tested, x)
+        deployed = tested if model.deploy == "as_tested" else deployable.fit(x, y)
+    except ValueError as error:
+        return _degenerate(split, counts, model, f"the fit failed: {error}")
+    reason = _useless(predicted[split.train | split.test], scores)
+    if reason:
+        return _degenerate(split, counts, model, reason)
+    judged = rows[[*KEYS, Labels.label]].assign(**{PREDICTED: predicted})
+    return _judged(deployed, judged, split, counts, model, gate)
+
+
+def feature_names(features: pd.DataFrame) -> list[str]:
+    """The columns of a Features frame beside its keys, in their order."""
+    return [name for name in features.columns if name not in KEYS]
+
+
+def predictions(estimator: Any, x: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64], ScoreKind]:
+    """Class, score and the score's unit, one per row of `x`; a score that is higher says "up" more strongly.
+
+    "margin" is the decision function, "probability" that of class 1, "class" the class itself. The class is `predict`'s own.
+    """
+    said = np.asarray(estimator.predict(x), dtype="int64")
+    if hasattr(estimator, "decision_function"):
+        return said, np.asarray(estimator.decision_function(x), dtype="float64"), "margin"
+    if hasattr(estimator, "predict_proba"):
+        column = list(estimator.classes_).index(UP)
+        return said, np.asarray(estimator.predict_proba(x)[:, column], dtype="float64"), "probability"
+    return said, said.astype("float64"), "class"
+
+
+def scored(y: NDArray[np.int64], predicted: NDArray[np.int64], split: Split) -> dict[str, float]:
+    """Accuracies of a prediction and of always saying the training majority ("up" in a tie), and shares of "up"."""
+    train, test = y[split.train], y[split.test]
+    majority = UP if train.mean() >= 0.5 else DOWN
+    return {
+        "train_accuracy": float(accuracy_score(train, predicted[split.train])),
+        "test_accuracy": float(accuracy_score(test, predicted[split.test])),
+        "train_baseline": float((train == majority).mean()),
+        "test_baseline": float((test == majority).mean()),
+        "share_up_test": float(test.mean()),
+        "share_predicted_up_test": float(predicted[split.test].mean()),
+    }
+
+
+def _judged(deployed: Pipeline, rows: pd.DataFrame, split: Split, counts: dict[str, float], model: Model, gate: Gate) -> Fit:
+    """The fit of `rows` (their label and what was said), by the gate."""
+    metrics = scored(rows[Labels.label].to_numpy(), rows[PREDICTED].to_numpy(), split) | counts
+    test = rows[split.test].reset_index(drop=True)
+    confusion = _confusion(test[Labels.label], test[PREDICTED])
+    status, reason = _verdict(metrics["test_accuracy"], gate)
+    return Fit(deployed, *_sessions(split), metrics, confusion, test, status, reason, model.deploy)
+
+
+def _untrainable(train: pd.DataFrame, model: Model) -> str:
+    n_sessions = train[Labels.session].nunique()
+    if n_sessions < model.min_train_sessions:
+        return f"{n_sessions} training sessions are fewer than {model.min_train_sessions}"
+    if train[Labels.label].nunique() < 2:
+        return f"the training labels are all {train[Labels.label].iloc[0]}"
+    return ""
+
+
+def _useless(predicted: NDArray[np.int64], scores: NDArray[np.float64]) -> str:
+    if np.isnan(scores).any():
+        return f"{int(np.isnan(scores).sum())} of {len(scores)} scores are NaN"
+    if (predicted == predicted[0]).all():
+        return f"the model says {predicted[0]} on every session"
+    return ""
+
+
+def _verdict(test_accuracy: float, gate: Gate) -> tuple[Status, str]:
+    passed = test_accuracy > gate.min_test_accuracy
+    is_above = "is above" if passed else "is not above"
+    return "passed" if passed else "failed", f"test accuracy {test_accuracy:.3f} {is_above} {gate.min_test_accuracy:.3f}"
+
+
+def _degenerate(split: Split, counts: dict[str, float], model: Model, reason: str) -> Fit:
+    nothing = pd.DataFrame({name: [] for name in [*KEYS, Labels.label, PREDICTED]})
+    return Fit(None, *_sessions(split), counts, ((0, 0), (0, 0)), nothing, "degenerate", reason, model.deploy)
+
+
+def _sessions(split: Split) -> tuple[date | None, date | None, date | None, date | None]:
+    return split.train_first, split.train_last, split.test_first, split.test_last
+
+
+def _confusion(y: pd.Series, predicted: pd.Series) -> Confusion:
+    (down_down, down_up), (up_down, up_up) = confusion_matrix(y, predicted, labels=[DOWN, UP]).tolist()
+    return (down_down, down_up), (up_down, up_up)

@@ -1,0 +1,38 @@
+"""What the ledgers of a home say at a glance."""
+
+from pathlib import Path
+from typing import Any
+
+from nightdesk.ledger.book import holdings
+from nightdesk.ledger.store import OPEN_STATUSES, Ledger
+from schemas.records import Book
+
+
+def book_statuses(home: Path) -> list[dict[str, Any]]:
+    """A row for each book of each ledger file in the home: last day, equity, holdings, open orders. Money as numbers."""
+    rows = []
+    for path in sorted((home / "ledger").glob("*.sqlite")):
+        ledger = Ledger(path)
+        rows += [_status(ledger, book) for book in ledger.books()]
+        ledger.close()
+    return rows
+
+
+def _status(ledger: Ledger, book: Book) -> dict[str, Any]:
+    runs, marks = ledger.runs(book.book_id), ledger.marks(book.book_id)
+    last, mark = runs[-1] if runs else None, marks[-1] if marks else None
+    orders = ledger.orders(book.book_id, statuses=OPEN_STATUSES)
+    return {
+        "book": book.book_id,
+        "currency": book.currency,
+        "opened": str(book.opened) if book.opened else None,
+        "sessions": len(marks),
+        "session": str(last.session) if last else None,
+        "outcome": (last.outcome or "running, or killed") if last else None,
+        "reason": last.reason if last else "",
+        "cash": float(mark.cash) if mark else float(book.capital),
+        "equity": float(mark.equity) if mark else float(book.capital),
+        "benchmark": float(mark.benchmark or 0) if mark else float(book.capital),
+        "holdings": {name: float(quantity) for name, quantity in holdings(ledger.position_events(book.book_id)).items()},
+        "open_orders": [f"{order.quantity:f} {order.instrument} at the open of {order.execution_session}" for order in orders],
+    }

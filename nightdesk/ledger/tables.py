@@ -1,0 +1,166 @@
+"""The ledger's tables. Decimals and instants are kept as text: SQLite would store both as something else."""
+
+import sqlalchemy as sa
+
+from nightdesk.database import DecimalText, Instant
+
+
+metadata = sa.MetaData()
+
+
+def _book_id() -> sa.Column[str]:
+    return sa.Column("book_id", sa.Text, sa.ForeignKey("books.book_id"), nullable=False, index=True)
+
+
+def _text(name: str, default: str = "") -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, default=default)
+
+
+books = sa.Table(
+    "books",
+    metadata,
+    sa.Column("book_id", sa.Text, primary_key=True),
+    _text("account"),
+    _text("mode"),
+    _text("strategy"),
+    _text("currency"),
+    sa.Column("capital", DecimalText, nullable=False),
+    sa.Column("opened", sa.Date),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    _book_id(),
+    sa.Column("session", sa.Date, index=True),
+    _text("origin"),
+    sa.Column("orchestrated", sa.Boolean, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant),
+    _text("outcome"),
+    _text("reason"),
+    sa.Column("exit_code", sa.Integer, nullable=False, default=0),
+    _text("decision_sha256"),
+    sa.Column("detail", sa.JSON, nullable=False),
+)
+
+models = sa.Table(
+    "models",
+    metadata,
+    sa.Column("model_id", sa.Text, primary_key=True),
+    _book_id(),
+    _text("estimator"),
+    sa.Column("cutoff", sa.Date, nullable=False),
+    sa.Column("train_first", sa.Date),
+    sa.Column("train_last", sa.Date),
+    sa.Column("test_first", sa.Date),
+    sa.Column("test_last", sa.Date),
+    _text("config_sha256"),
+    _text("data_sha256"),
+    _text("sha256"),
+    _text("file"),
+    _text("file_sha256"),
+    _text("status"),
+    _text("reason"),
+    sa.Column("metrics", sa.JSON, nullable=False),
+    _text("mlflow_run_id"),
+)
+
+promotions = sa.Table(
+    "promotions",
+    metadata,
+    sa.Column("promotion_id", sa.Integer, primary_key=True, autoincrement=True),
+    _book_id(),
+    sa.Column("session", sa.Date, nullable=False),
+    sa.Column("model_id", sa.Text, sa.ForeignKey("models.model_id")),
+    _text("reason"),
+    sa.UniqueConstraint("book_id", "session", name="one_promotion_a_session"),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    _book_id(),
+    sa.Column("session", sa.Date, nullable=False),
+    sa.Column("execution_session", sa.Date, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    _text("origin"),
+    sa.Column("sha256", sa.Text, nullable=False, index=True),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("envelope", sa.JSON, nullable=False),
+    sa.PrimaryKeyConstraint("book_id", "session", "attempt", name="one_decision_a_session"),
+)
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    _book_id(),
+    sa.Column("decided_session", sa.Date, nullable=False, index=True),
+    sa.Column("execution_session", sa.Date, nullable=False),
+    _text("instrument"),
+    _text("instrument_id"),
+    _text("leg"),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("quantity", DecimalText, nullable=False),
+    _text("time_in_force"),
+    sa.Column("reference_price", DecimalText, nullable=False),
+    _text("origin"),
+    _text("decision_sha256"),
+    _text("status"),
+    _text("reason"),
+)
+
+fills = sa.Table(
+    "fills",
+    metadata,
+    sa.Column("fill_id", sa.Text, primary_key=True),
+    sa.Column("order_id", sa.Text, sa.ForeignKey("orders.order_id"), nullable=False, index=True),
+    _book_id(),
+    sa.Column("session", sa.Date, nullable=False),
+    _text("instrument"),
+    sa.Column("quantity", DecimalText, nullable=False),
+    sa.Column("price", DecimalText, nullable=False),
+    sa.Column("commission", DecimalText, nullable=False),
+    sa.Column("slippage", DecimalText, nullable=False),
+    _text("note"),
+)
+
+position_events = sa.Table(
+    "position_events",
+    metadata,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    _book_id(),
+    sa.Column("session", sa.Date, nullable=False),
+    _text("instrument"),
+    _text("kind"),
+    sa.Column("quantity", DecimalText, nullable=False),
+    _text("reference"),
+)
+
+cash_events = sa.Table(
+    "cash_events",
+    metadata,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    _book_id(),
+    sa.Column("session", sa.Date, nullable=False),
+    _text("kind"),
+    sa.Column("amount", DecimalText, nullable=False),
+    _text("currency"),
+    _text("reference"),
+)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    _book_id(),
+    sa.Column("session", sa.Date, nullable=False),
+    sa.Column("cash", DecimalText, nullable=False),
+    sa.Column("positions_value", DecimalText, nullable=False),
+    sa.Column("equity", DecimalText, nullable=False),
+    sa.Column("flow", DecimalText, nullable=False),
+    sa.Column("benchmark", DecimalText),
+    sa.Column("marked_late", sa.Boolean, nullable=False),
+    sa.PrimaryKeyConstraint("book_id", "session", name="one_mark_a_session"),
+)

@@ -1,0 +1,157 @@
+"""The day's report as a document for machines and as markdown for a page."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+from nightdesk.performance.metrics import formatted
+from schemas.records import DayReport
+
+
+def as_document(report: DayReport) -> dict[str, object]:
+    """The report as plain JSON: dates as ISO text, money as numbers in `currency`, NaN as null."""
+    return {name: value.isoformat() if isinstance(value, date) else _plain(value) for name, value in asdict(report).items()}
+
+
+def from_document(document: dict[str, Any]) -> DayReport:
+    """The report of a document that `as_document` made."""
+    dates = {name: date.fromisoformat(document[name]) for name in ("session", "execution_session")}
+    rows = {name: tuple(document[name]) for name in ("signal", "orders", "fills")}
+    return DayReport(**{**document, **dates, **rows})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def facts(report: DayReport) -> list[tuple[str, str]]:
+    """The report in lines of (what, how it was), in the order of the day."""
+    lines = [("Outcome", _outcome(report)), ("Bars", _bars(report)), ("Checks", _checks(report)), ("Model", _model(report))]
+    lines += [("Accuracy", _accuracy(report)), ("Gate", _gate(report)), ("Signal", _signals(report)), ("Order", _orders(report))]
+    lines += [("Filled", _fills(report)), ("Holdings", _holdings(report)), ("Equity", _equity(report))]
+    return [(what, text) for what, text in lines if text]
+
+
+def figures(report: DayReport) -> list[tuple[str, str]]:
+    """The performance figures, each with its unit in the label; empty before the second session."""
+    values = {name: float("nan") if value is None else value for name, value in report.performance.items()}
+    return formatted(values, report.currency) if values else []
+
+
+def markdown(report: DayReport, plot_base64: str) -> str:
+    """The report as a page: the facts, the plot, the figures."""
+    title = f"# {report.strategy}: {report.session:%A %d %B %Y}\n"
+    table = ["| | |", "|---|---|", *(f"| **{what}** | {_cell(text)} |" for what, text in facts(report))]
+    picture = f"\n![equity against the benchmark](data:image/png;base64,{plot_base64})\n" if plot_base64 else ""
+    shown = figures(report)
+    numbers = ["", f"## Since the first session ({report.sessions} sessions)", "| | |", "|---|---:|"] if shown else []
+    numbers += [f"| {label} | {text} |" for label, text in shown]
+    where = ["", "## Look further", f"- MLflow run: [{report.look['mlflow']}]({report.look['mlflow']})"]
+    where += [f"- Decision document: `{report.look['decision']}`", f"- Decision SHA-256: `{report.decision_sha256 or 'none'}`"]
+    return "\n".join([title, *table, picture, *numbers, *where])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", "<br>")
+
+
+def _outcome(report: DayReport) -> str:
+    again = " (decided before: this run resumed it and placed nothing new)" if report.resumed else ""
+    return f"{report.outcome}{again}" + (f"\n{report.reason}" if report.reason else "")
+
+
+def _bars(report: DayReport) -> str:
+    bars: Any = report.bars
+    if "rows" not in bars:
+        return ""
+    restated = f", {bars['restated']:,} restated" if bars.get("restated") else ""
+    return f"{bars.get('new', 0):,} new{restated}; {bars['rows']:,} of {', '.join(bars['symbols'])} from {bars['first']} to {bars['last']}"
+
+
+def _checks(report: DayReport) -> str:
+    checks: Any = report.checks
+    if not checks:
+        return ""
+    return "\n".join([f"{checks['passed']} passed, {len(checks['warnings'])} warned", *checks["warnings"]])
+
+
+def _model(report: DayReport) -> str:
+    model: Any = report.model
+    if not model:
+        return ""
+    name, when = (
+        str(model["estimator"]).rpartition(".")[2],
+        "fitted today" if model["fitted_today"] else f"fitted {model['cutoff']}, reused",
+    )
+    counts = f" on {model['n_train']:,.0f} rows, tested on {model['n_test']:,.0f}" if "n_test" in model else ""
+    return f"{name}, {when}{counts}"
+
+
+def _accuracy(report: DayReport) -> str:
+    model: Any = report.model
+    if "test_accuracy" not in model:
+        return ""
+    said = "up" if model["train_baseline"] >= 0 and model["share_up_test"] == model["test_baseline"] else "down"
+    return f"{model['test_accuracy']:.2%} on test, where always saying {said!r} is right {model['test_baseline']:.2%} of the time; {model['train_accuracy']:.2%} on train"
+
+
+def _gate(report: DayReport) -> str:
+    model: Any = report.model
+    return f"{model['gate']}: {model['reason']}" if model else ""
+
+
+def _signals(report: DayReport) -> str:
+    return "\n".join(_signal(row) for row in report.signal)
+
+
+def _signal(row: Any) -> str:
+    wanted = {"hold": "hold what there is", "excluded": "excluded"}.get(row["action"])
+    if wanted is None:
+        wanted = (
+            f"{'long' if row['weight'] > 0 else 'short'} {row['instrument']}, weight {abs(row['weight']):.2f}"
+            if row["weight"]
+            else f"flat {row['instrument']}"
+        )
+    return wanted + (f"; score {row['score']:+.4f} ({row['score_kind']})" if row["score"] is not None else "")
+
+
+def _orders(report: DayReport) -> str:
+    if not report.orders:
+        return f"none: {report.reason}" if report.reason else "none"
+    return "\n".join(_one_order(row, report.currency) for row in report.orders)
+
+
+def _one_order(row: Any, currency: str) -> str:
+    why = f" ({row['reason']})" if row["reason"] else ""
+    return (
+        f"{row['side']} {row['quantity']:,.9g} {row['instrument']} at the open of {row['execution_session']}: {row['status']}{why}; "
+        f"sized at {row['reference_price']:,.2f} {currency}"
+    )
+
+
+def _fills(report: DayReport) -> str:
+    return "\n".join(
+        f"{row['side']} {row['quantity']:,.9g} {row['instrument']} at {row['price']:,.2f}, commission {row['commission']:,.2f}, "
+        f"slippage {row['slippage']:,.2f} {report.currency}" + (f" ({row['note']})" if row["note"] else "")
+        for row in report.fills  # type: ignore[str-format]  # rows of plain numbers and text
+    )
+
+
+def _holdings(report: DayReport) -> str:
+    if report.cash is None:
+        return ""
+    held = [f"{quantity:,.9g} {name}" for name, quantity in report.holdings.items()]
+    return ", ".join([*held, f"{report.cash:,.2f} {report.currency} cash"])
+
+
+def _equity(report: DayReport) -> str:
+    if report.equity is None or report.benchmark is None:
+        return ""
+    total: Any = report.performance.get("total_return")
+    gained = f" ({total:+.2%} in {report.sessions} sessions)" if total is not None else ""
+    return f"{report.equity:,.2f} {report.currency}{gained}; buy and hold {report.benchmark:,.2f} {report.currency}"

@@ -1,0 +1,48 @@
+"""The simulation kernel: what orders become at an open. Paper broker and backtest fill with this and nothing else."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nightdesk.portfolio.sizing import Floats, floored
+from schemas.strategy import Costs
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFills:
+    """Arrays over instruments: signed `quantities`, `prices` with slippage, `commissions` and `slippages` in currency (>= 0)."""
+
+    quantities: Floats
+    prices: Floats
+    commissions: Floats
+    slippages: Floats
+
+
+def _priced(quantities: Floats, opens: Floats, costs: Costs) -> OpenFills:
+    shares = np.abs(quantities)
+    prices = opens * (1.0 + np.sign(quantities) * costs.slippage_bps / 1e4)
+    variable = shares * prices * costs.commission_bps / 1e4 + shares * costs.commission_per_share
+    commissions = np.where(shares > 0, np.maximum(variable, costs.commission_min), 0.0)
+    return OpenFills(quantities, prices, commissions, shares * np.abs(prices - opens))
+
+
+def open_fills(orders: Floats, opens: Floats, cash: float, costs: Costs, increment: float) -> OpenFills:
+    """Fill market orders at the open: slippage against the order, sells first, buys clipped to the cash there is.
+
+    `orders` are signed quantities; an instrument whose open is NaN does not fill (quantity 0). Where the buys cost more
+    than `cash` plus the sells' proceeds, all are scaled by one factor and floored to the increment, so cash never ends
+    below zero.
+    """
+    tradable = np.where(np.isnan(opens), 0.0, orders)
+    at = np.where(np.isnan(opens), 1.0, opens)
+    whole = _priced(tradable, at, costs)
+    buys = tradable > 0
+    values = whole.quantities * whole.prices
+    available = cash - float((values[~buys]).sum()) - float(whole.commissions[~buys].sum())
+    needed = float((values[buys]).sum() + whole.commissions[buys].sum())
+    if needed <= available:
+        return whole
+    least = costs.commission_min * int(buys.sum())
+    variable = values[buys] * (1.0 + costs.commission_bps / 1e4) + tradable[buys] * costs.commission_per_share
+    factor = max(0.0, available - least) / float(variable.sum())
+    return _priced(np.where(buys, floored(tradable * min(1.0, factor) - 2e-9, increment), tradable), at, costs)

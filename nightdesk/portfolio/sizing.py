@@ -1,0 +1,26 @@
+"""Weights to quantities."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.strategy import Sizing
+
+Floats = NDArray[np.float64]
+
+
+def floored(quantities: Floats, increment: float) -> Floats:
+    """Quantities cut towards zero to whole increments; a billionth below a whole increment counts as whole."""
+    steps = np.trunc(quantities / increment + np.copysign(1e-9, quantities))
+    return np.round(steps * increment, 9) + 0.0
+
+
+def invested_weights(weights: Floats, buffer: float) -> Floats:
+    """Weights scaled down together until their absolute sum is at most 1 - buffer. NaN stays NaN and counts as nothing."""
+    gross = np.nansum(np.abs(weights))
+    return weights * min(1.0, (1.0 - buffer) / gross) if gross > 0 else weights
+
+
+def target_quantities(weights: Floats, equity: float, closes: Floats, sizing: Sizing) -> Floats:
+    """Quantity to hold of each instrument: weight x equity / close, floored to the increment. NaN where either is."""
+    wanted = invested_weights(weights, sizing.buffer) * equity / closes
+    return np.where(np.isnan(wanted), np.nan, floored(np.nan_to_num(wanted), sizing.increment))

@@ -1,0 +1,94 @@
+"""The only reader of the environment, and the one place that sets it for the libraries we use."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nightdesk.errors import Misconfigured
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What the environment says (`NIGHTDESK_...`). Paths are absolute once read."""
+
+    model_config = SettingsConfigDict(env_prefix="NIGHTDESK_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path("var"), description="The only folder the program writes to.")
+    strategies: Path = Field(Path("strategies"), description="Where strategy files lie; the checkout's own if absent.")
+    prefect_port: int = Field(4200, ge=1, le=65535, description="Port of the Prefect server that `nightdesk up` starts.")
+    mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow server that `nightdesk up` starts.")
+    prefect_api_url: str = Field("", description="A Prefect server to use; empty: that of `nightdesk up`, else an embedded one.")
+    mlflow_uri: str = Field("", description="An MLflow server to log to; empty: SQLite in the home.")
+
+    @field_validator("home", "strategies")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().resolve()
+
+    @property
+    def strategies_dir(self) -> Path:
+        """The folder of strategy files: the one that is set, or the checkout's where that does not exist."""
+        return self.strategies if self.strategies.is_dir() else CHECKOUT / "strategies"
+
+    @property
+    def prefect_url(self) -> str:
+        return f"http://127.0.0.1:{self.prefect_port}"
+
+    @property
+    def mlflow_url(self) -> str:
+        """Where a person's browser finds MLflow."""
+        return self.mlflow_uri if self.mlflow_uri.startswith("http") else f"http://127.0.0.1:{self.mlflow_port}"
+
+    @property
+    def tracking_uri(self) -> str:
+        return self.mlflow_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # the environment fills the fields
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = f"NIGHTDESK_{str(first['loc'][0]).upper()}"
+        raise Misconfigured.value(key, first["input"], first["msg"]) from None
+
+
+def prepare_environment(here: Settings) -> None:
+    """Keep every library inside the home, quiet and untracked. Call it before Prefect, MLflow or matplotlib is imported.
+
+    Values that are already set by whoever started us as a child (a Prefect worker) stand; `PREFECT_API_URL` is left alone.
+    """
+    home = here.home
+    fixed = {
+        "PREFECT_HOME": home / "prefect",
+        "MPLCONFIGDIR": home / "cache" / "matplotlib",
+        "XDG_CONFIG_HOME": home / "cache" / "config",
+        "XDG_CACHE_HOME": home / "cache",
+        "XDG_DATA_HOME": home / "cache" / "data",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    }
+    for key, value in fixed.items():
+        os.environ[key] = str(value)
+    os.environ["NIGHTDESK_HOME"] = str(home)
+    for folder in (home / "prefect", home / "cache" / "matplotlib"):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def use_prefect_api(url: str) -> None:
+    """Talk to the Prefect server at `url`, or to an embedded one where it is empty: an inherited address is never used by accident."""
+    os.environ.pop("PREFECT_API_URL", None)
+    if url:
+        os.environ["PREFECT_API_URL"] = url

@@ -1,0 +1,1 @@
+"""Signals: pure rules from predictions to target weights."""

@@ -1,0 +1,142 @@
+"""Settings to a Desk: where names become objects."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from nightdesk.brokers.paper import Exchange, PaperBroker, Print
+from nightdesk.clock import Clock, FrozenClock, WallClock
+from nightdesk.day.desk import Desk
+from nightdesk.errors import Misconfigured
+from nightdesk.features.matrix import require_features
+from nightdesk.ledger.book import book_id
+from nightdesk.ledger.store import Ledger, ledger_file
+from nightdesk.learning.estimator import new_estimator
+from nightdesk.learning.model_file import TRUSTED_TYPES, load_model
+from nightdesk.market.sample import SampleSource
+from nightdesk.market.source import Source
+from nightdesk.market.store import BarStore
+from nightdesk.sessions import Sessions, exchange_sessions
+from nightdesk.settings import Settings
+from nightdesk.tracking.tracker import Tracker
+from schemas.bars import Bars
+from schemas.records import Book, Mode
+from schemas.strategy import Strategy
+
+SOURCES: dict[str, type[SampleSource]] = {"sample": SampleSource}
+
+
+def load_strategy(name: str, here: Settings) -> Strategy:
+    """The strategy of a name in the strategies folder, or of a path to a TOML file.
+
+    Raises `Misconfigured` naming the key, the value and what is allowed.
+    """
+    path = Path(name) if name.endswith(".toml") else here.strategies_dir / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in here.strategies_dir.glob("*.toml"))) or "none"
+        raise Misconfigured.value("strategy", name, f"a file that ends in .toml, or one of {here.strategies_dir}: {known}")
+    try:
+        strategy = Strategy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path} is not a TOML file: {error}.", path=str(path)) from None
+    except ValidationError as error:
+        raise Misconfigured(f"{path}: {'; '.join(_sentence(row) for row in error.errors())}.", path=str(path)) from None
+    require_features(strategy.features.columns)
+    return strategy
+
+
+def _sentence(row: Mapping[str, object]) -> str:
+    key = ".".join(str(part) for part in row["loc"])  # type: ignore[attr-defined]  # pydantic's loc is a tuple
+    if row["type"] == "extra_forbidden":
+        return f"{key} is not a key of a strategy file"
+    if row["type"] == "missing":
+        return f"{key} is missing"
+    message = str(row["msg"]).removeprefix("Value error, ")
+    return f"{key} was {row['input']!r}, allowed: {message[:1].lower()}{message[1:]}"
+
+
+def source_of(strategy: Strategy) -> Source:
+    """The strategy's source; its bars must be in the book's currency."""
+    source = SOURCES[strategy.market.source]()
+    if source.currency != strategy.market.currency:
+        raise Misconfigured.value(
+            "market.currency", strategy.market.currency, f"{source.currency}, as {source.name} quotes in it"
+        )
+    return source
+
+
+def clock_of(source: Source, sessions: Sessions, session: date) -> Clock:
+    """The source's clock: on a simulated market it stands where the session's bar is final."""
+    return WallClock() if source.span is None else FrozenClock(sessions.settled_at(session))
+
+
+def open_ledger(mode: Mode, here: Settings) -> Ledger:
+    """The ledger of a mode, made or brought up to date as needed."""
+    return Ledger(ledger_file(here.home, mode))
+
+
+def new_book(strategy: Strategy, mode: Mode) -> Book:
+    account = strategy.account
+    return Book(book_id(mode, account, strategy.name), account, mode, strategy.name, strategy.market.currency, strategy.capital)
+
+
+def open_desk(strategy: Strategy, mode: Mode, session: date, ledger: Ledger, here: Settings) -> Desk:
+    """The desk for one session. Whatever is wrong with the strategy or the home is refused here, before anything runs."""
+    new_estimator(strategy.model)
+    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy)
+    clock = clock_of(source, sessions, session)
+    store = BarStore(here.home / "store" / source.name)
+    book = ledger.open_book(new_book(strategy, mode))
+    shared = [other.book_id for other in ledger.books(book.account) if other.book_id != book.book_id]
+    if shared:
+        raise Misconfigured.value(
+            "broker.account", book.account, f"an account without a book; {', '.join(shared)} is in this one"
+        )
+    broker = PaperBroker(
+        here.home / "broker" / mode / f"{book.account}.sqlite",
+        book.account,
+        book.currency,
+        strategy.costs,
+        strategy.sizing.increment,
+        _exchange(strategy, sessions, store, clock.now()),
+    )
+    tracker = Tracker(
+        uri=here.tracking_uri,
+        artifacts=here.home / "mlflow" / "artifacts",
+        spool=here.home / "mlflow" / "spool",
+        load_model=load_model,
+        trusted_types=TRUSTED_TYPES,
+        ui_url=here.mlflow_url,
+    )
+    return Desk(here, strategy, book, clock, sessions, source, store, broker, ledger, tracker)
+
+
+def _exchange(strategy: Strategy, sessions: Sessions, store: BarStore, now: datetime) -> Exchange:
+    listed = {row.prices: row.instrument for row in strategy.market.instruments}
+
+    def opened_since(session: date) -> list[date]:
+        latest = sessions.latest_settled(now)
+        return [stamp.date() for stamp in sessions.between(session, latest)[1:]] if session < latest else []
+
+    def next_open() -> date:
+        following = sessions.after(sessions.latest_settled(now))
+        while sessions.opens_at(following) <= now:
+            following = sessions.after(following)
+        return following
+
+    def prints(first: date, last: date) -> dict[date, dict[str, Print]]:
+        bars = store.load_bars(tuple(listed), available_until=now)
+        rows = bars[(bars[Bars.session] >= pd.Timestamp(first)) & (bars[Bars.session] <= pd.Timestamp(last))]
+        shown: dict[date, dict[str, Print]] = {}
+        for session, symbol, opened, dividend, split in zip(
+            rows[Bars.session], rows[Bars.symbol], rows[Bars.open], rows[Bars.dividend], rows[Bars.split], strict=True
+        ):
+            shown.setdefault(session.date(), {})[listed[symbol]] = Print(float(opened), float(dividend), float(np.float64(split)))
+        return shown
+
+    return Exchange(opened_since, next_open, prints)

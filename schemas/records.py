@@ -1,0 +1,220 @@
+"""Frozen records that cross borders. No pandas: the process that orders imports these and the ledger alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+Mode = Literal["paper", "live", "backfill"]
+Origin = Literal["scheduled", "manual", "backfill", "reconstructed"]
+OrderStatus = Literal["intent", "accepted", "filled", "rejected", "expired", "unknown"]
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One account, one mode, one strategy. `capital` is the opening deposit; `opened` the first session, None before it."""
+
+    book_id: str
+    account: str
+    mode: Mode
+    strategy: str
+    currency: str
+    capital: Decimal
+    opened: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order. `quantity` is signed (plus buys). `order_id` is the client order id, a function of what it is for."""
+
+    order_id: str
+    book_id: str
+    decided_session: date
+    execution_session: date
+    instrument: str
+    instrument_id: str
+    leg: str
+    attempt: int
+    quantity: Decimal
+    time_in_force: str
+    reference_price: Decimal
+    origin: Origin
+    decision_sha256: str
+    status: OrderStatus = "intent"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One fill at the open of `session`. `price` includes slippage; `commission` and `slippage` are costs, >= 0."""
+
+    fill_id: str
+    order_id: str
+    book_id: str
+    session: date
+    instrument: str
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal
+    slippage: Decimal
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PositionEvent:
+    """A change of holdings: fill, split, transfer, adoption or delisting. Holdings are the sum of these."""
+
+    event_id: str
+    book_id: str
+    session: date
+    instrument: str
+    kind: Literal["fill", "split", "transfer", "adoption", "delisting"]
+    quantity: Decimal
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CashEvent:
+    """A change of cash: deposit, trade, commission, fee, dividend or interest. Cash is the sum of these."""
+
+    event_id: str
+    book_id: str
+    session: date
+    kind: Literal["deposit", "trade", "commission", "fee", "dividend", "interest"]
+    amount: Decimal
+    currency: str
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A book at the close of `session`: equity = cash + positions_value. `flow` came in before the open."""
+
+    book_id: str
+    session: date
+    cash: Decimal
+    positions_value: Decimal
+    equity: Decimal
+    flow: Decimal
+    benchmark: Decimal | None
+    marked_late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """One fit. `sha256` is that of canonical parameters and learned arrays; `file_sha256` that of the file on disk.
+
+    `metrics` holds train_accuracy, test_accuracy, test_baseline (always the training majority), n_train, n_test and
+    what else was scored; `status` is "passed" or "failed" (the gate), or "degenerate" (no usable fit; `reason` says why).
+    """
+
+    model_id: str
+    book_id: str
+    estimator: str
+    cutoff: date
+    train_first: date | None
+    train_last: date | None
+    test_first: date | None
+    test_last: date | None
+    config_sha256: str
+    data_sha256: str
+    sha256: str
+    file: str
+    file_sha256: str
+    status: Literal["passed", "failed", "degenerate"]
+    reason: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    mlflow_run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision, final once committed. `body` is the canonical document whose SHA-256 names it; `envelope` holds run
+    ids, versions and wall times, outside the hash."""
+
+    book_id: str
+    session: date
+    execution_session: date
+    attempt: int
+    origin: Origin
+    sha256: str
+    body: Json
+    envelope: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check found: what, how bad, which symbol and sessions, and a sentence."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    symbol: str
+    sessions: tuple[date, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt at a day: append-only, finished or not."""
+
+    run_id: str
+    book_id: str
+    session: date | None
+    origin: Origin
+    orchestrated: bool
+    started_at: datetime
+    finished_at: datetime | None = None
+    outcome: str = ""
+    reason: str = ""
+    exit_code: int = 0
+    decision_sha256: str = ""
+    detail: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BookState:
+    """A book after the close of `session`, reconciled with its broker. Holdings are signed quantities; flat ones are absent."""
+
+    book_id: str
+    session: date
+    cash: Decimal
+    equity: Decimal
+    holdings: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class DayReport:
+    """What a day came to, as it is printed, shown in Prefect and given to machines. Money in `currency`, ratios as fractions.
+
+    `exit_code` is that of the command. `signal` has a row for each instrument; `model` is the newest fit; `performance` the
+    figures of the book since its first session; `look` where a person finds more.
+    """
+
+    strategy: str
+    book: str
+    mode: Mode
+    currency: str
+    session: date
+    execution_session: date
+    outcome: str
+    reason: str
+    exit_code: int
+    resumed: bool
+    orchestrated: bool
+    decision_sha256: str
+    bars: Json
+    checks: Json
+    model: Json
+    signal: tuple[Json, ...]
+    orders: tuple[Json, ...]
+    fills: tuple[Json, ...]
+    holdings: Mapping[str, float]
+    cash: float | None
+    equity: float | None
+    benchmark: float | None
+    sessions: int
+    performance: Mapping[str, float | None]
+    seconds: Mapping[str, float]
+    look: Mapping[str, str]

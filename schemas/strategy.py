@@ -1,0 +1,186 @@
+"""The strategy file: what a user edits. Frozen; unknown keys are refused."""
+
+import hashlib
+import json
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+DATA_SYMBOL = r"^\^?[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
+ORDER_SYMBOL = r"^[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
+ESTIMATOR_PACKAGES = ("sklearn",)
+"""Packages whose estimators may be named: a strategy file must not be able to import anything it likes."""
+ESTIMATOR_PATH = rf"^({'|'.join(ESTIMATOR_PACKAGES)})(\.[a-z][a-z0-9_]*)+\.[A-Z][A-Za-z0-9]*$"
+
+DataSymbol = Annotated[str, StringConstraints(pattern=DATA_SYMBOL)]
+OrderSymbol = Annotated[str, StringConstraints(pattern=ORDER_SYMBOL)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Parameter = bool | int | float | str | list[float] | list[int] | list[str]
+
+
+class Section(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+
+
+class Instrument(Section):
+    """What is read and what is traded for it."""
+
+    signal: DataSymbol = Field(description="The data symbol that the features are computed from; may start with ^.")
+    instrument: OrderSymbol = Field(description="The symbol that orders name.")
+    instrument_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-]{1,64}$")] = Field(
+        description="A stable id: it stays when the symbol changes."
+    )
+    prices: DataSymbol = Field(description="The data symbol whose bars price the instrument.")
+
+
+class Market(Section):
+    """Where bars come from and when the exchange is open."""
+
+    source: Literal["sample"] = Field(description="The bar source.")
+    calendar: str = Field(description="The exchange calendar, by its ISO 10383 code, as XNYS.")
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(description="The book's one currency.")
+    min_coverage: float = Field(1.0, gt=0, le=1, description="Share of the symbols that must have today's bar.")
+    instruments: tuple[Instrument, ...] = Field(min_length=1, description="What is read and what is traded.")
+
+    @field_validator("instruments")
+    @classmethod
+    def _distinct(cls, instruments: tuple[Instrument, ...]) -> tuple[Instrument, ...]:
+        names = [row.instrument for row in instruments]
+        if len(set(names)) != len(names):
+            raise ValueError(f"instruments must be distinct, were {names}")
+        return instruments
+
+
+class Features(Section):
+    """What the model sees."""
+
+    columns: tuple[str, ...] = Field(min_length=1, description="Names of features, in the order the model sees them.")
+
+
+class Target(Section):
+    """What the model learns to predict."""
+
+    name: Literal["close_up", "open_up"] = Field(
+        description="close_up: the close `horizon` sessions on is above today's. open_up: open to open, from the next open."
+    )
+    horizon_sessions: int = Field(1, ge=1, le=252, description="How many sessions ahead.")
+
+
+class Model(Section):
+    """Which estimator, how it is split, when it is fitted again."""
+
+    estimator: Annotated[str, StringConstraints(pattern=ESTIMATOR_PATH)] = Field(
+        description=f"Import path of an estimator from: {', '.join(ESTIMATOR_PACKAGES)}."
+    )
+    params: dict[str, Parameter] = Field(default_factory=dict, description="The estimator's own parameters.")
+    scaler: Literal["standard", "robust", "none"] = Field("standard", description="What scales the features first.")
+    train_fraction: float = Field(0.8, gt=0, lt=1, description="Share of the labelled sessions to train on, in time.")
+    min_train_sessions: int = Field(252, ge=20, description="Fewer sessions than these in the training part: no fit.")
+    retrain: Literal["daily", "weekly", "monthly", "quarterly", "yearly"] = Field(
+        "monthly", description="Due when no fit was attempted with its cut-off in this period."
+    )
+    max_age_sessions: int = Field(63, ge=1, description="A champion older than these sessions does not trade.")
+    deploy: Literal["as_tested", "refit_all"] = Field(
+        "as_tested", description="Trade the fit that was tested, or one refitted on everything (untested)."
+    )
+
+
+class Gate(Section):
+    """What a fit must show before it may trade."""
+
+    min_test_accuracy: float = Field(0.5, ge=0, le=1, description="The test accuracy must be above this.")
+    on_fail: Literal["no_trade", "keep_champion"] = Field("no_trade", description="What a failed gate means.")
+
+
+class Sizing(Section):
+    """From a weight to a quantity."""
+
+    buffer: float = Field(0.02, ge=0, lt=1, description="Share of equity that is never invested, for the gap at the open.")
+    rebalance_band: float = Field(
+        0.05, ge=0, le=1, description="With an unchanged target, trade only above this drift (share of equity)."
+    )
+    increment: float = Field(1.0, gt=0, le=1_000_000, description="Smallest step of a quantity; 1 is whole shares.")
+
+
+class Costs(Section):
+    """What a fill costs."""
+
+    commission_bps: float = Field(1.0, ge=0, le=1000, description="Commission, basis points of the traded value.")
+    commission_per_share: float = Field(0.0, ge=0, le=100, description="Commission a share, in currency.")
+    commission_min: float = Field(0.0, ge=0, le=1000, description="Least commission of an order, in currency.")
+    slippage_bps: float = Field(1.0, ge=0, le=1000, description="How much worse than the open a fill is, basis points.")
+
+
+class Limits(Section):
+    """Checked on the final order."""
+
+    max_order_notional: float = Field(gt=0, description="Largest value of one order, in currency.")
+    max_position_share: float = Field(1.0, gt=0, le=10, description="Largest position, as a share of equity.")
+
+
+class Broker(Section):
+    """Who takes the order."""
+
+    name: Literal["paper"] = Field("paper", description="The broker.")
+    account: Identifier | None = Field(None, description="The account at the broker; on paper its own, named after the strategy.")
+    time_in_force: Literal["opg", "day"] = Field(
+        "opg", description="opg: at the open or not at all. day: queued to the next open."
+    )
+
+
+class Strategy(Section):
+    """A strategy file, whole."""
+
+    name: Identifier = Field(description="The strategy's name; its book is named after it.")
+    capital: Decimal = Field(gt=0, le=Decimal(10) ** 12, description="What the book starts with, in its currency.")
+    market: Market
+    features: Features
+    target: Target
+    model: Model
+    gate: Gate
+    sizing: Sizing
+    costs: Costs
+    limits: Limits
+    broker: Broker
+
+    @property
+    def account(self) -> str:
+        """The account that the book belongs to."""
+        return self.broker.account or self.name
+
+    @property
+    def data_symbols(self) -> tuple[str, ...]:
+        """Every symbol whose bars are needed, sorted."""
+        rows = self.market.instruments
+        return tuple(sorted({row.signal for row in rows} | {row.prices for row in rows}))
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file's meaning (canonical JSON of every key), not of its bytes."""
+        return _sha256(self.model_dump(mode="json"))
+
+    @property
+    def learning_sha256(self) -> str:
+        """SHA-256 of the keys that a fit depends on: a model fitted under others is not this strategy's model."""
+        return _sha256(self.model_dump(mode="json", include={"market", "features", "target", "model", "gate"}))
+
+
+def _sha256(document: object) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def period_key(retrain: str, session: date) -> tuple[int, ...]:
+    """The retraining period that a session lies in; two sessions of one period have equal keys."""
+    year, week, _ = session.isocalendar()
+    keys = {
+        "daily": (session.year, session.month, session.day),
+        "weekly": (year, week),
+        "monthly": (session.year, session.month),
+        "quarterly": (session.year, (session.month - 1) // 3),
+        "yearly": (session.year,),
+    }
+    return keys[retrain]

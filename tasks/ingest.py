@@ -1,0 +1,30 @@
+"""1. New and changed bars into the store."""
+
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from nightdesk.day import ingest
+from nightdesk.day.desk import Day
+from nightdesk.errors import TryAgain
+
+
+def _outside_failed(_task: Any, _run: Any, state: Any) -> bool:
+    return isinstance(state.result(raise_on_failure=False), TryAgain)
+
+
+@task(
+    cache_policy=NO_CACHE,
+    retries=3,
+    retry_delay_seconds=[10, 30, 60],
+    retry_jitter_factor=0.5,
+    retry_condition_fn=_outside_failed,
+)
+def ingest_bars(day: Day) -> None:
+    """Fetch the bars up to the session and append what is new.
+
+    Reads: the strategy's source. Writes: the bar store. Tried again only where the source could not be reached.
+    """
+    appended = ingest.ingest_bars(day)
+    get_run_logger().info("%d new bars, %d restated", appended.new, appended.restated)

@@ -1,0 +1,45 @@
+"""Before the first step and after the last: the day's desk, the run's name, and the state that it ends in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+from prefect import get_client, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.runtime import deployment, flow_run
+from prefect.states import Completed, Failed
+
+from nightdesk.day.desk import Day
+from nightdesk.day.opening import Closed, open_day, sessions_to_play
+from nightdesk.settings import settings
+from schemas.outcomes import ending
+from schemas.records import DayReport, Mode, Origin
+
+
+@contextmanager
+def trading_day(strategy: str, session: date | None, mode: Mode) -> Iterator[Day | Closed]:
+    """The day at its desk, alone with its book, or the reason why there is none. Names the Prefect run."""
+    scheduled: Origin = "scheduled" if deployment.id else "manual"
+    origin: Origin = "backfill" if mode == "backfill" else scheduled
+    with open_day(strategy, session, mode, origin, orchestrated=True, here=settings()) as day:
+        if isinstance(day, Day):
+            _name_run(f"daily {day.session}", [strategy, mode, f"session:{day.session}"])
+        yield day
+
+
+def _name_run(name: str, tags: list[str]) -> None:
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run.id, name=name, tags=sorted({*tags, *flow_run.tags}))
+
+
+def list_sessions(strategy: str, sessions: int) -> list[date]:
+    """The last `sessions` of the market that the backfill book has not played yet, oldest first."""
+    return sessions_to_play(strategy, sessions, "backfill", settings())
+
+
+def ended(day: DayReport | Closed) -> State:
+    """The flow run's state: named after the outcome, with the reason as its message and the report as its data."""
+    name, message = day.outcome[:1].upper() + day.outcome[1:], day.reason
+    get_run_logger().info("%s: %s", name, message)
+    state = Completed if ending(day.outcome).state == "COMPLETED" else Failed
+    return state(name=name, message=message, data=day)

@@ -1,0 +1,23 @@
+"""8. Wanted minus held, through the limits, once."""
+
+from pandera.typing import DataFrame
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from nightdesk.day import order
+from nightdesk.day.desk import Day
+from nightdesk.day.retrain import Trained
+from schemas.bars import Bars
+from schemas.records import BookState, Order
+from schemas.signals import Signals
+
+
+@task(cache_policy=NO_CACHE)
+def place_orders(day: Day, signals: DataFrame[Signals], trained: Trained, state: BookState, bars: DataFrame[Bars]) -> list[Order]:
+    """Commit the decision, then send its orders; a decision that was committed before stands.
+
+    Reads: signals, the book, the ledger. Writes: the ledger, then the broker. Never retried by Prefect.
+    """
+    orders = order.place_orders(day, signals, trained, state, bars)
+    get_run_logger().info("%s", [f"{row.order_id}: {row.quantity} {row.status}" for row in orders] or day.run.reason)
+    return orders

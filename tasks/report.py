@@ -1,0 +1,23 @@
+"""9. The day's report: performance, plots, where to look further."""
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from nightdesk.day import report
+from nightdesk.day.desk import Day
+from nightdesk.performance.report import markdown
+from schemas.records import DayReport
+
+
+@task(cache_policy=NO_CACHE)
+def compute_performance(day: Day) -> DayReport:
+    """What the day came to.
+
+    Reads: the ledger. Writes: report, plot and decision document in the home, MLflow, a markdown artifact in Prefect.
+    """
+    made = report.compute_performance(day)
+    page = markdown(made, report.load_plot(made))
+    create_markdown_artifact(page, key="day-report", description=f"{made.strategy} {made.session}: {made.outcome}")
+    get_run_logger().info("%s: %s", made.outcome, made.reason)
+    return made

@@ -1,0 +1,70 @@
+"""What every test shares: a home of its own, no network but loopback, and skips that can be made failures."""
+
+import ipaddress
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REQUIRED = frozenset(filter(None, os.environ.get("NIGHTDESK_REQUIRE", "").split(",")))
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any module is imported: a throw-away home, and nothing of the caller's own desk."""
+    for key in list(os.environ):
+        if key.startswith(("NIGHTDESK_", "PREFECT_API_", "MLFLOW_TRACKING_")) and key != "NIGHTDESK_REQUIRE":
+            del os.environ[key]
+    home = tempfile.mkdtemp(prefix="nightdesk-tests-")
+    os.environ["NIGHTDESK_HOME"] = home
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+
+
+def require(name: str, missing: str) -> None:
+    """Skip the test because of what is `missing`; fail it where NIGHTDESK_REQUIRE (a comma list) contains `name`."""
+    if name in REQUIRED:
+        pytest.fail(f"{missing}, and NIGHTDESK_REQUIRE asks for {name}")
+    pytest.skip(missing)
+
+
+def is_local(address: object) -> bool:
+    """Whether a socket address stays on this machine: a Unix path, a loopback address or localhost."""
+    if not isinstance(address, tuple):
+        return True
+    host = str(address[0])
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in ("localhost", "")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network_but_loopback() -> Iterator[None]:
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guarded(real: Any) -> Any:
+        def call(self: socket.socket, address: Any) -> Any:
+            if not is_local(address):
+                raise PermissionError(f"a test tried to reach {address!r}: only loopback is allowed")
+            return real(self, address)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded(connect))
+        patch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
+        yield
+
+
+@pytest.fixture(scope="session")
+def browser() -> Path:
+    """The path of a Chromium."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        require("browser", f"no browser found: none of {', '.join(BROWSERS)} is on the PATH")
+    return Path(str(found))
