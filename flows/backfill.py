@@ -1,9 +1,10 @@
 """The same day over past sessions, on the simulated clock, in a book of its own."""
 
+from typing import Annotated
+
 from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
-from typing import Annotated
 
 from flows.daily import daily
 from tasks.opening import list_sessions

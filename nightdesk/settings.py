@@ -52,7 +52,7 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The settings of this process, read once."""
     try:
-        return Settings()  # type: ignore[call-arg]  # the environment fills the fields
+        return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         key = f"NIGHTDESK_{str(first['loc'][0]).upper()}"
@@ -88,7 +88,31 @@ def prepare_environment(here: Settings) -> None:
 
 
 def use_prefect_api(url: str) -> None:
-    """Talk to the Prefect server at `url`, or to an embedded one where it is empty: an inherited address is never used by accident."""
+    """Talk to the Prefect server at `url`, or to an embedded one where it is empty; an inherited address is never used."""
     os.environ.pop("PREFECT_API_URL", None)
     if url:
         os.environ["PREFECT_API_URL"] = url
+
+
+def service_environment(here: Settings) -> dict[str, str]:
+    """The environment of what `nightdesk up` starts: this process's own after `prepare_environment`, at these ports.
+
+    Addresses of other servers are not passed on, so that the worker and its runs reach this one.
+    """
+    elsewhere = ("PREFECT_API_", "PREFECT_UI_", "PREFECT_SERVER_UI_", "PREFECT_PROFILE", "MLFLOW_TRACKING_", "MLFLOW_REGISTRY_")
+    passed_on = {key: value for key, value in os.environ.items() if not key.startswith(elsewhere)}
+    api = f"{here.prefect_url}/api"
+    return passed_on | {
+        "NIGHTDESK_HOME": str(here.home),
+        "NIGHTDESK_STRATEGIES": str(here.strategies),
+        "NIGHTDESK_PREFECT_PORT": str(here.prefect_port),
+        "NIGHTDESK_MLFLOW_PORT": str(here.mlflow_port),
+        "PREFECT_API_URL": api,
+        "PREFECT_UI_API_URL": api,
+        "PREFECT_LOGGING_LEVEL": "INFO",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
+        "PREFECT_LOGGING_TO_API_ENABLED": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PYTHONUNBUFFERED": "1",
+        "NO_COLOR": "1",
+    }

@@ -14,10 +14,10 @@ from nightdesk.clock import Clock, FrozenClock, WallClock
 from nightdesk.day.desk import Desk
 from nightdesk.errors import Misconfigured
 from nightdesk.features.matrix import require_features
-from nightdesk.ledger.book import book_id
-from nightdesk.ledger.store import Ledger, ledger_file
 from nightdesk.learning.estimator import new_estimator
 from nightdesk.learning.model_file import TRUSTED_TYPES, load_model
+from nightdesk.ledger.book import book_id
+from nightdesk.ledger.store import Ledger, ledger_file
 from nightdesk.market.sample import SampleSource
 from nightdesk.market.source import Source
 from nightdesk.market.store import BarStore

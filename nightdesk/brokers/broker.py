@@ -90,6 +90,10 @@ class Broker(Protocol):
         """All that changed the account, oldest first."""
         ...
 
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
     def submit_deposit(self, amount: Decimal, session: date, reference: str) -> None:
         """Put the capital of a new book into the account, once for each reference; brokers that cannot raise `Misconfigured`."""
         ...

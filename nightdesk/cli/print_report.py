@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
+from rich.text import Text
 
 from nightdesk.day.opening import Closed
 from nightdesk.performance.report import as_document, facts, figures
@@ -51,7 +52,7 @@ def _table(rows: list[tuple[str, str]]) -> Table:
     table.add_column(style="bold", no_wrap=True, min_width=9)
     table.add_column(overflow="fold")
     for what, text in rows:
-        table.add_row(what, text)
+        table.add_row(Text(what), Text(text))
     return table
 
 
@@ -64,5 +65,5 @@ def _columns(rows: list[tuple[str, str]]) -> Table:
     half = (len(rows) + 1) // 2
     for place in range(half):
         right = rows[half + place] if half + place < len(rows) else ("", "")
-        table.add_row(*rows[place], *right)
+        table.add_row(*(Text(text) for text in (*rows[place], *right)))
     return table

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from nightdesk.brokers.broker import Broker
 from nightdesk.clock import Clock, WallClock
@@ -80,14 +80,17 @@ class Day:
     @contextmanager
     def fence(self) -> Iterator[None]:
         """Errors become outcomes here, once: the day goes on to its report. A bug is recorded and passes."""
+        expected = False
         try:
             yield
+            expected = True
         except NightdeskError as error:
+            expected = True
             self.end(ERROR_OUTCOMES.get(type(error), f"failed: {self.step}"), error.message, error.exit_code)
-        except BaseException as bug:
-            self.end(f"failed: {self.step}", f"{type(bug).__name__}: {bug}", 1)
-            self.finish()
-            raise
+        finally:
+            if not expected:
+                self.end(f"failed: {self.step}", "interrupted, or a bug: the traceback says which")
+                self.finish()
 
 
 Rest = ParamSpec("Rest")
@@ -109,6 +112,6 @@ def step(
             finally:
                 day.seconds[name] = perf_counter() - started
 
-        return run
+        return cast("Callable[Concatenate[Day, Rest], Result]", run)
 
     return decorate

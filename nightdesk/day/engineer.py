@@ -6,6 +6,7 @@ from nightdesk.day.desk import Day, step
 from nightdesk.day.validate import frame_sha256
 from nightdesk.features.matrix import feature_matrix
 from nightdesk.features.panels import forward_adjusted, panels
+from schemas.features import Features
 
 
 @step("engineer")
@@ -14,5 +15,6 @@ def engineer_features(day: Day, bars: pd.DataFrame) -> pd.DataFrame:
     strategy = day.desk.strategy
     symbols = sorted({row.signal for row in strategy.market.instruments})
     features = feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, symbols)
-    day.features_sha256 = frame_sha256(features[list(strategy.features.columns)].to_numpy(dtype=float))
+    known = features[features[Features.session] <= pd.Timestamp(day.session)]
+    day.features_sha256 = frame_sha256(known[list(strategy.features.columns)].to_numpy(dtype=float))
     return features

@@ -42,7 +42,7 @@ def retrain_model(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> Train
     due = not attempts or period_key(desk.strategy.model.retrain, attempts[-1].cutoff) != period_key(
         desk.strategy.model.retrain, day.session
     )
-    made, dataset = _fitted(day, features, bars) if due else (None, None)
+    made, dataset = fitted(day, features, bars) if due else (None, None)
     if made is not None:
         attempt = _recorded(day, made, config)
         attempts = [*attempts, attempt]
@@ -52,7 +52,8 @@ def retrain_model(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> Train
     return Trained(champion, estimator, attempts[-1], reason, made, dataset)
 
 
-def _fitted(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> tuple[Fit, pd.DataFrame]:
+def fitted(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> tuple[Fit, pd.DataFrame]:
+    """The fit with its cut-off at the day's session, and the rows it saw: features and label. Nothing is written."""
     strategy = day.desk.strategy
     signals = {row.signal for row in strategy.market.instruments}
     known = labels(adjusted_bars(bars[bars["symbol"].isin(signals)]), strategy.target)

@@ -48,7 +48,7 @@ def book_state(day: Day) -> BookState:
 
 
 def _record_activities(day: Day) -> None:
-    """Append what the broker reports to this book's events; fills of orders that are not the book's are left to reconciliation."""
+    """Append what the broker reports to this book's events; fills of orders that are not its own are left to reconciliation."""
     desk, book = day.desk, day.desk.book
     ours = {order.order_id for order in desk.ledger.orders(book.book_id)}
     fills: list[Fill] = []

@@ -23,7 +23,7 @@ from schemas.records import Book, CashEvent, Decision, Fill, Mark, ModelRef, Ord
 HEAD = "0001"
 """The schema version that this code writes."""
 
-OPEN_STATUSES = ("intent", "accepted", "unknown")
+OPEN_STATUSES: tuple[OrderStatus, ...] = ("intent", "accepted", "unknown")
 """An order in one of these may still fill."""
 
 Record = TypeVar("Record", Book, CashEvent, Fill, Mark, ModelRef, Order, PositionEvent, Run)

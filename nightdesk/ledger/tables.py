@@ -4,7 +4,6 @@ import sqlalchemy as sa
 
 from nightdesk.database import DecimalText, Instant
 
-
 metadata = sa.MetaData()
 
 

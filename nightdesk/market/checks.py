@@ -165,9 +165,17 @@ def _open_repeats(bars: pd.DataFrame) -> Iterator[Finding]:
     years = grouped.agg(share=("repeats", "mean"), length=("repeats", "size"), first=("session", "first"))
     named = years[(years["share"] > REPEATS_ALLOWED) & (years["length"] >= REPEATS_MIN_SESSIONS)].reset_index()
     for name, group in named.groupby("symbol"):
-        shares = ", ".join(f"{year} ({share:.0%})" for year, share in zip(group["year"], group["share"], strict=True))
-        message = f"{name} opens at the previous close, so that a fill at the open is not a real fill, in {shares}."
+        message = (
+            f"{name} opens at the previous close on up to {group['share'].max():.0%} of the sessions of {_spans(group['year'])}: "
+            "a fill at the open is not a real fill there."
+        )
         yield _finding("open_repeats_close", str(name), pd.DatetimeIndex(group["first"]), message)
+
+
+def _spans(years: pd.Series) -> str:
+    """Ascending years in words, neighbours together: 1999-2005, 2012."""
+    spans = years.groupby((years.diff() != 1).cumsum()).agg(["min", "max"])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans.itertuples(index=False))
 
 
 def _finding(code: str, symbol: str, sessions: pd.DatetimeIndex, message: str) -> Finding:

@@ -70,7 +70,8 @@ def _bars(report: DayReport) -> str:
     if "rows" not in bars:
         return ""
     restated = f", {bars['restated']:,} restated" if bars.get("restated") else ""
-    return f"{bars.get('new', 0):,} new{restated}; {bars['rows']:,} of {', '.join(bars['symbols'])} from {bars['first']} to {bars['last']}"
+    symbols = ", ".join(bars["symbols"])
+    return f"{bars.get('new', 0):,} new{restated}; {bars['rows']:,} of {symbols} from {bars['first']} to {bars['last']}"
 
 
 def _checks(report: DayReport) -> str:
@@ -84,20 +85,21 @@ def _model(report: DayReport) -> str:
     model: Any = report.model
     if not model:
         return ""
-    name, when = (
-        str(model["estimator"]).rpartition(".")[2],
-        "fitted today" if model["fitted_today"] else f"fitted {model['cutoff']}, reused",
-    )
-    counts = f" on {model['n_train']:,.0f} rows, tested on {model['n_test']:,.0f}" if "n_test" in model else ""
-    return f"{name}, {when}{counts}"
+    when = "today" if model["fitted_today"] else str(model["cutoff"])
+    counts = f" on {model['n_train']:,.0f} rows and tested on the next {model['n_test']:,.0f}" if "n_test" in model else ""
+    again = "" if model["fitted_today"] else "; reused, the next fit is not due"
+    return f"{str(model['estimator']).rpartition('.')[2]}, fitted {when}{counts}{again}"
 
 
 def _accuracy(report: DayReport) -> str:
     model: Any = report.model
     if "test_accuracy" not in model:
         return ""
-    said = "up" if model["train_baseline"] >= 0 and model["share_up_test"] == model["test_baseline"] else "down"
-    return f"{model['test_accuracy']:.2%} on test, where always saying {said!r} is right {model['test_baseline']:.2%} of the time; {model['train_accuracy']:.2%} on train"
+    said = "up" if model["test_baseline"] == model["share_up_test"] else "down"
+    return (
+        f"{model['test_accuracy']:.2%} on test, where always saying {said!r} is right {model['test_baseline']:.2%} of the time; "
+        f"{model['train_accuracy']:.2%} on train"
+    )
 
 
 def _gate(report: DayReport) -> str:
@@ -129,8 +131,8 @@ def _orders(report: DayReport) -> str:
 def _one_order(row: Any, currency: str) -> str:
     why = f" ({row['reason']})" if row["reason"] else ""
     return (
-        f"{row['side']} {row['quantity']:,.9g} {row['instrument']} at the open of {row['execution_session']}: {row['status']}{why}; "
-        f"sized at {row['reference_price']:,.2f} {currency}"
+        f"{row['side']} {row['quantity']:,.9g} {row['instrument']} at the open of {row['execution_session']}, "
+        f"sized at {row['reference_price']:,.2f} {currency}: {row['status']}{why}"
     )
 
 
@@ -138,7 +140,7 @@ def _fills(report: DayReport) -> str:
     return "\n".join(
         f"{row['side']} {row['quantity']:,.9g} {row['instrument']} at {row['price']:,.2f}, commission {row['commission']:,.2f}, "
         f"slippage {row['slippage']:,.2f} {report.currency}" + (f" ({row['note']})" if row["note"] else "")
-        for row in report.fills  # type: ignore[str-format]  # rows of plain numbers and text
+        for row in report.fills
     )
 
 

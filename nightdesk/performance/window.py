@@ -12,13 +12,14 @@ def window_equity(predictions: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame
     """The `Equity` frame of holding what was predicted up, from 100, before costs, beside holding everything.
 
     `predictions` has session, symbol and predicted (1 up); a prediction of t earns open to open, from t + 1 to t + 2, which
-    is what a fill at the next open earns. Symbols count equally. Sessions whose opens are not yet known earn nothing.
+    is what a fill at the next open earns, and is booked on the next row: the first row is 100. Symbols count equally.
+    Sessions whose opens are not yet known earn nothing.
     """
     opens = bars.pivot(index=Bars.session, columns=Bars.symbol, values=Bars.open)
     said = predictions.pivot(index=Bars.session, columns=Bars.symbol, values="predicted")
     earned = (opens.shift(-2) / opens.shift(-1) - 1.0).reindex(index=said.index, columns=said.columns)
-    model = (earned * said).mean(axis=1).fillna(0.0)
-    held = earned.mean(axis=1).fillna(0.0)
+    model = (earned * said).mean(axis=1).shift(1).fillna(0.0)
+    held = earned.mean(axis=1).shift(1).fillna(0.0)
     equity = START * (1.0 + model).cumprod()
     invested = equity * said.mean(axis=1)
     return pd.DataFrame(

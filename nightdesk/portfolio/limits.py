@@ -27,7 +27,7 @@ def breaches(
                 f"{name}: the order's value {notional:,.2f} is above limits.max_order_notional {limits.max_order_notional:,.2f}"
             )
         if after > abs(now) and after * close > limits.max_position_share * equity:
-            share = after * close / equity
+            share = after * close / equity if equity > 0 else math.inf
             found.append(
                 f"{name}: the position after the fill, {share:.1%} of equity, is above "
                 f"limits.max_position_share {limits.max_position_share:.1%}"

@@ -10,7 +10,8 @@ Floats = NDArray[np.float64]
 
 def floored(quantities: Floats, increment: float) -> Floats:
     """Quantities cut towards zero to whole increments; a billionth below a whole increment counts as whole."""
-    steps = np.trunc(quantities / increment + np.copysign(1e-9, quantities))
+    steps = quantities / increment
+    steps = np.trunc(steps + np.copysign(1e-9 + 1e-15 * np.abs(steps), steps))
     return np.round(steps * increment, 9) + 0.0
 
 

@@ -123,6 +123,13 @@ def test_a_parameter_changes_the_identity() -> None:
     assert model_sha256(SVC(C=1)) != model_sha256(SVC(C=True))
 
 
+def test_the_order_in_which_attributes_were_set_does_not_count() -> None:
+    one, other = GaussianNB(), GaussianNB()
+    one.theta_, one.var_ = 1.0, {"a": 1, "b": 2}
+    other.var_, other.theta_ = {"b": 2, "a": 1}, 1.0
+    assert list(vars(one)) != list(vars(other)) and model_sha256(one) == model_sha256(other)
+
+
 def test_padding_and_memory_order_do_not_count() -> None:
     padded = np.dtype({"names": ["flag", "value"], "formats": ["u1", "f8"], "offsets": [0, 8], "itemsize": 16})
     clean, dirty = np.zeros(3, padded), np.frombuffer(bytearray(b"\xff" * 48), padded).copy()

@@ -45,12 +45,13 @@ def test_symbols_do_not_see_one_another_and_the_rows_are_sorted_by_session_then_
     pd.testing.assert_frame_equal(both, expected)
 
 
-def test_a_missing_bar_takes_the_labels_that_need_it_and_no_other() -> None:
+@pytest.mark.parametrize(("name", "with_gap", "without"), [("close_up", [0, 3], [0, 1, 2, 3]), ("open_up", [], [0, 1, 2])])
+def test_a_missing_bar_takes_its_own_label_and_those_that_need_it(name: str, with_gap: list[int], without: list[int]) -> None:
     frame = clean_bars(SESSIONS, ["AAA", "BBB"], seed=4)
     gap = frame[~((frame[Bars.symbol] == "AAA") & (frame[Bars.session] == SESSIONS[2]))]
-    found = labels(gap, Target(name="close_up"))
-    assert [row[0] for row in said(found[found[Labels.symbol] == "AAA"])] == [0, 3]
-    assert [row[0] for row in said(found[found[Labels.symbol] == "BBB"])] == [0, 1, 2, 3]
+    found = labels(gap, Target(name=name))
+    assert [row[0] for row in said(found[found[Labels.symbol] == "AAA"])] == with_gap
+    assert [row[0] for row in said(found[found[Labels.symbol] == "BBB"])] == without
 
 
 @pytest.mark.parametrize("target", [Target(name="close_up", horizon_sessions=5), Target(name="open_up", horizon_sessions=4)])

@@ -1,0 +1,52 @@
+"""`python -m benchmarks [name ...] [--runs N] [--out DIR]`"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.backfill import measured_backfill, measured_first
+from benchmarks.cli import measured_cli
+from benchmarks.day import measured_day
+from benchmarks.homes import CHECKOUT
+from benchmarks.machine import load_average, machine
+from benchmarks.result import Result, print_result, save_result
+
+BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
+    "cli": measured_cli,
+    "day": measured_day,
+    "backfill": measured_backfill,
+    "first": measured_first,
+}
+
+
+def main() -> None:
+    chosen = _arguments()
+    where = machine()
+    for name in chosen.name or BENCHMARKS:
+        before = load_average()
+        with tempfile.TemporaryDirectory(prefix=f"nightdesk-{name}-") as work:
+            result = BENCHMARKS[name](chosen.runs, Path(work).resolve())
+        print_result(result)
+        path = save_result(result, where | {"load_before": before, "load_after": load_average()}, chosen.out)
+        Console(width=110, highlight=False).print(f"load average before {before}, after {load_average()}; every sample: {path}\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How long the desk takes. See docs/benchmarks.md.")
+    parser.add_argument("name", nargs="*", help=f"which: {', '.join(BENCHMARKS)}; all if none is named")
+    parser.add_argument("--runs", type=int, default=5, help="samples of each figure, after one warm-up (default 5)")
+    parser.add_argument("--out", type=Path, default=CHECKOUT / "benchmarks" / "results", help="folder of the JSON files")
+    chosen = parser.parse_args()
+    unknown = sorted(set(chosen.name) - set(BENCHMARKS))
+    if unknown:
+        parser.error(f"name was {', '.join(unknown)}, allowed: {', '.join(BENCHMARKS)}")
+    if chosen.runs < 1:
+        parser.error(f"--runs was {chosen.runs}, allowed: 1 or more")
+    return chosen
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""The decision as one document: data, features, model, scores, gate, limits, holdings, targets, intents."""
+
+import hashlib
+import math
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nightdesk.clock import WallClock
+from nightdesk.day.desk import Day
+from nightdesk.day.retrain import Trained
+from nightdesk.ledger.book import order_id
+from nightdesk.ledger.store import canonical_json
+from nightdesk.portfolio.limits import breaches
+from nightdesk.portfolio.rebalance import order_quantities
+from nightdesk.portfolio.sizing import Floats, target_quantities
+from schemas.bars import Bars
+from schemas.money import decimal
+from schemas.records import BookState, Decision, Order
+from schemas.signals import Signals
+
+ATTEMPT = 1
+"""Only a person raises it."""
+
+
+def decided(
+    day: Day, signals: pd.DataFrame, trained: Trained, state: BookState, bars: pd.DataFrame
+) -> tuple[Decision, list[Order]]:
+    """The decision of the day's session and the orders that it intends. A function of its arguments: nothing is written.
+
+    Its body holds content hashes and nominal times only; run ids and wall times lie in the envelope, outside the hash.
+    """
+    desk, strategy = day.desk, day.desk.strategy
+    names = list(signals[Signals.instrument])
+    closes = _closes(day, bars)
+    weights = signals[Signals.weight].to_numpy(dtype=float)
+    held = np.array([float(state.holdings.get(name, Decimal(0))) for name in names])
+    equity = float(state.equity)
+    targets = target_quantities(weights, equity, closes, strategy.sizing)
+    band = strategy.sizing.rebalance_band
+    quantities = order_quantities(targets, held, weights, _previous_weights(day, names), closes, equity, band)
+    broken = breaches(names, quantities, held, closes, equity, strategy.limits)
+    ordered = np.zeros_like(quantities) if broken else quantities
+    outcome, reason = _outcome(day, trained, names, ordered, broken)
+    body: dict[str, object] = {
+        "schema": 1,
+        "book": desk.book.book_id,
+        "strategy": {"name": strategy.name, "sha256": strategy.sha256},
+        "session": day.session.isoformat(),
+        "execution_session": day.execution_session.isoformat(),
+        "as_of": day.as_of.isoformat(),
+        "data": day.data,
+        "features": {"columns": list(strategy.features.columns), "sha256": day.features_sha256},
+        "model": _model(trained),
+        "gate": {"passed": trained.champion is not None, "reason": trained.reason},
+        "signals": [_plain(row) for row in signals.to_dict("records")],
+        "holdings": {name: format(quantity, "f") for name, quantity in state.holdings.items()},
+        "cash": format(state.cash, "f"),
+        "equity": format(state.equity, "f"),
+        "targets": {name: _number(target) for name, target in zip(names, targets, strict=True)},
+        "limits": {"breaches": list(broken)},
+        "outcome": outcome,
+        "reason": reason,
+    }
+    intents = _intents(day, names, ordered, closes)
+    body["intents"] = [_intent(order) for order in intents]
+    sha256 = hashlib.sha256(canonical_json(body).encode()).hexdigest()
+    envelope = {
+        "run_id": day.run.run_id,
+        "decided_at": WallClock().now().isoformat(),
+        "known_until": day.detail["known_until"],
+        "mlflow_run_id": trained.attempt.mlflow_run_id,
+    }
+    decision = Decision(desk.book.book_id, day.session, day.execution_session, ATTEMPT, day.run.origin, sha256, body, envelope)
+    return decision, [replace(order, decision_sha256=sha256) for order in intents]
+
+
+def _closes(day: Day, bars: pd.DataFrame) -> Floats:
+    """Today's close of each instrument, NaN where its bar has not come."""
+    today = bars[bars[Bars.session] == pd.Timestamp(day.session)].set_index(Bars.symbol)[Bars.close]
+    listed = [row.prices for row in day.desk.strategy.market.instruments]
+    return np.asarray(today.reindex(listed), dtype=float)
+
+
+def _previous_weights(day: Day, names: list[str]) -> Floats:
+    """What the last decision wanted, NaN where there was none; a decision that a limit stopped counts as none."""
+    last = day.desk.ledger.last_decision(day.desk.book.book_id, before=day.session)
+    body: Any = last.body if last else {"signals": (), "limits": {"breaches": ()}}
+    wanted = {} if body["limits"]["breaches"] else {row["instrument"]: row["weight"] for row in body["signals"]}
+    return np.array([math.nan if wanted.get(name) is None else wanted[name] for name in names], dtype=float)
+
+
+def _outcome(day: Day, trained: Trained, names: list[str], ordered: Floats, broken: tuple[str, ...]) -> tuple[str, str]:
+    sent = [
+        f"{'buy' if quantity > 0 else 'sell'} {abs(quantity):,.9g} {name}"
+        for name, quantity in zip(names, ordered, strict=True)
+        if quantity
+    ]
+    if broken:
+        return "no trade: limit", "; ".join(broken)
+    if sent:
+        why = "" if trained.champion else f" (no model may trade: {trained.reason})"
+        return "traded", f"{', '.join(sent)} at the open of {day.execution_session}{why}"
+    if trained.champion is None:
+        return "no trade: gate", trained.reason
+    return "no change", "what is held is what is wanted, within the rebalance band"
+
+
+def _intents(day: Day, names: list[str], ordered: Floats, closes: Floats) -> list[Order]:
+    desk, strategy = day.desk, day.desk.strategy
+    listed = {row.instrument: row for row in strategy.market.instruments}
+    return [
+        Order(
+            order_id=order_id(desk.book.book_id, day.session, listed[name].instrument_id, "1", ATTEMPT),
+            book_id=desk.book.book_id,
+            decided_session=day.session,
+            execution_session=day.execution_session,
+            instrument=name,
+            instrument_id=listed[name].instrument_id,
+            leg="1",
+            attempt=ATTEMPT,
+            quantity=decimal(quantity),
+            time_in_force=strategy.broker.time_in_force,
+            reference_price=decimal(close),
+            origin=day.run.origin,
+            decision_sha256="",
+        )
+        for name, quantity, close in zip(names, ordered, closes, strict=True)
+        if quantity
+    ]
+
+
+def _intent(order: Order) -> dict[str, str]:
+    return {
+        "order_id": order.order_id,
+        "instrument": order.instrument,
+        "quantity": format(order.quantity, "f"),
+        "reference_price": format(order.reference_price, "f"),
+        "time_in_force": order.time_in_force,
+    }
+
+
+def _model(trained: Trained) -> dict[str, object]:
+    shown = trained.champion or trained.attempt
+    return {
+        "estimator": shown.estimator,
+        "cutoff": shown.cutoff.isoformat(),
+        "sha256": shown.sha256,
+        "config_sha256": shown.config_sha256,
+        "data_sha256": shown.data_sha256,
+        "status": shown.status,
+        "metrics": {name: _number(value) for name, value in shown.metrics.items()},
+    }
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, object]:
+    return {str(key): _number(value) if isinstance(value, float) else value for key, value in row.items()}
+
+
+def _number(value: float) -> float | None:
+    """The number, or None where it is NaN: JSON knows no NaN."""
+    return None if math.isnan(value) else float(value)
