@@ -109,6 +109,9 @@ def service_environment(here: Settings) -> dict[str, str]:
         "NIGHTDESK_MLFLOW_PORT": str(here.mlflow_port),
         "PREFECT_API_URL": api,
         "PREFECT_UI_API_URL": api,
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",  # the newer pages report to an analytics service from the browser
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
         "PREFECT_LOGGING_TO_API_ENABLED": "true",

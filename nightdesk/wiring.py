@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
@@ -91,12 +90,13 @@ def open_desk(strategy: Strategy, mode: Mode, session: date, ledger: Ledger, her
     sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy)
     clock = clock_of(source, sessions, session)
     store = BarStore(here.home / "store" / source.name)
-    book = ledger.open_book(new_book(strategy, mode))
+    book = new_book(strategy, mode)
     shared = [other.book_id for other in ledger.books(book.account) if other.book_id != book.book_id]
     if shared:
         raise Misconfigured.value(
             "broker.account", book.account, f"an account without a book; {', '.join(shared)} is in this one"
         )
+    book = ledger.open_book(book)
     broker = PaperBroker(
         here.home / "broker" / mode / f"{book.account}.sqlite",
         book.account,
@@ -117,7 +117,9 @@ def open_desk(strategy: Strategy, mode: Mode, session: date, ledger: Ledger, her
 
 
 def _exchange(strategy: Strategy, sessions: Sessions, store: BarStore, now: datetime) -> Exchange:
-    listed = {row.prices: row.instrument for row in strategy.market.instruments}
+    listed: dict[str, list[str]] = {}
+    for row in strategy.market.instruments:
+        listed.setdefault(row.prices, []).append(row.instrument)
 
     def opened_since(session: date) -> list[date]:
         latest = sessions.latest_settled(now)
@@ -136,7 +138,8 @@ def _exchange(strategy: Strategy, sessions: Sessions, store: BarStore, now: date
         for session, symbol, opened, dividend, split in zip(
             rows[Bars.session], rows[Bars.symbol], rows[Bars.open], rows[Bars.dividend], rows[Bars.split], strict=True
         ):
-            shown.setdefault(session.date(), {})[listed[symbol]] = Print(float(opened), float(dividend), float(np.float64(split)))
+            at = Print(float(opened), float(dividend), float(split))
+            shown.setdefault(session.date(), {}).update(dict.fromkeys(listed[symbol], at))
         return shown
 
     return Exchange(opened_since, next_open, prints)

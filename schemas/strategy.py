@@ -49,9 +49,10 @@ class Market(Section):
     @field_validator("instruments")
     @classmethod
     def _distinct(cls, instruments: tuple[Instrument, ...]) -> tuple[Instrument, ...]:
-        names = [row.instrument for row in instruments]
-        if len(set(names)) != len(names):
-            raise ValueError(f"instruments must be distinct, were {names}")
+        for key in ("instrument", "instrument_id"):
+            names = [getattr(row, key) for row in instruments]
+            if len(set(names)) != len(names):
+                raise ValueError(f"a distinct {key} for each, were {names}")
         return instruments
 
 

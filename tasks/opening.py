@@ -23,7 +23,7 @@ def trading_day(strategy: str, session: date | None, mode: Mode) -> Iterator[Day
     origin: Origin = "backfill" if mode == "backfill" else scheduled
     with open_day(strategy, session, mode, origin, orchestrated=True, here=settings()) as day:
         if isinstance(day, Day):
-            _name_run(f"daily {day.session}", [strategy, mode, f"session:{day.session}"])
+            _name_run(f"daily {day.session}", [day.desk.strategy.name, mode, f"session:{day.session}"])
         yield day
 
 

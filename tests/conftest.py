@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from nightdesk.settings import prepare_environment, settings
+
 REQUIRED = frozenset(filter(None, os.environ.get("NIGHTDESK_REQUIRE", "").split(",")))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -22,6 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[key]
     home = tempfile.mkdtemp(prefix="nightdesk-tests-")
     os.environ["NIGHTDESK_HOME"] = home
+    prepare_environment(settings())
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
 
 

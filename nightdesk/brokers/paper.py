@@ -133,6 +133,8 @@ class PaperBroker:
         expected = self._exchange.next_open()
         if request.execution_session != expected:
             return f"the next open is that of {expected}, the order is for {request.execution_session}"
+        if not request.quantity:
+            return "quantity must not be 0"
         if request.quantity < 0:
             pending = connection.execute(
                 sa.select(_orders.c.quantity).where(_orders.c.instrument == request.instrument, _orders.c.status == "accepted")
@@ -174,17 +176,13 @@ class PaperBroker:
     def _fill(self, connection: sa.Connection, session: date, due: Sequence[Any], prints: Mapping[str, Print]) -> None:
         recorded = _recorded(connection)
         cash = float(sum((row.amount - row.commission for row in recorded), Decimal(0)))
-        opens = np.array(
-            [
-                prints[row["instrument"]].open if row["instrument"] in prints and row["execution_session"] == session else np.nan
-                for row in due
-            ]
-        )
+        missing = [_no_fill(row, session, prints) for row in due]
+        opens = np.array([np.nan if why else prints[row["instrument"]].open for row, why in zip(due, missing, strict=True)])
         wanted = np.array([float(row["quantity"]) for row in due])
         filled = open_fills(wanted, opens, cash, self._costs, self._increment)
         for place, row in enumerate(due):
             quantity = decimal(filled.quantities[place])
-            reason = "no open" if np.isnan(opens[place]) else "clipped: cash" if quantity != row["quantity"] else ""
+            reason = missing[place] or ("clipped: cash" if quantity != row["quantity"] else "")
             if quantity:
                 price = decimal(filled.prices[place])
                 fill = _activity(
@@ -203,6 +201,14 @@ class PaperBroker:
                 _append(connection, [fill])
             change = {"status": "filled" if quantity else "expired", "filled_quantity": quantity, "reason": reason}
             connection.execute(sa.update(_orders).where(_orders.c.order_id == row["order_id"]).values(change))
+
+
+def _no_fill(order: Any, session: date, prints: Mapping[str, Print]) -> str:
+    """Why an order does not fill at an open, "" where it does. One that was sized before a split would sell too much."""
+    shown = prints.get(order["instrument"])
+    if shown is None or np.isnan(shown.open) or order["execution_session"] != session:
+        return "no open"
+    return "split" if shown.split != 1.0 else ""
 
 
 def _activity(

@@ -16,7 +16,6 @@ def backfill(
 
     Sessions that are decided already are not played again: an interrupted backfill goes on where it was.
     """
-    from nightdesk.cli.orchestration import start_prefect
     from nightdesk.cli.play import backfilled
     from nightdesk.cli.print_report import print_day
     from nightdesk.settings import settings
@@ -24,4 +23,4 @@ def backfill(
 
     here = settings()
     load_strategy(strategy, here)
-    print_day(backfilled(strategy, sessions, here, start_prefect(here)), json)
+    print_day(backfilled(strategy, sessions, here), json)

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -16,6 +17,7 @@ from schemas.outcomes import ending
 from schemas.records import DayReport
 
 WIDTH = 110
+LOOK = {"decision": "Decision", "plot": "Plot", "mlflow": "MLflow", "prefect": "Prefect"}
 
 
 def print_day(made: DayReport | Closed | Exception, as_json: bool) -> None:
@@ -44,7 +46,15 @@ def _print_report(report: DayReport) -> None:
         console.print(Rule(f"since the first session ({report.sessions} sessions)", style="dim"))
         console.print(_columns(shown))
     console.print(Rule("look further", style="dim"))
-    console.print(_table([(what.capitalize(), where) for what, where in report.look.items()]))
+    console.print(_table([(LOOK[what], _near(where)) for what, where in report.look.items()]))
+
+
+def _near(where: str) -> str:
+    """A path as short as it can be from here; a page with how to open it."""
+    if where.startswith("http"):
+        return f"{where} (while `make up` runs)"
+    path = Path(where)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else where
 
 
 def _table(rows: list[tuple[str, str]]) -> Table:

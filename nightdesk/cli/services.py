@@ -67,7 +67,7 @@ class Services:
         """
         self.start(name, command, folder)
         while self._processes[name].poll() is None:
-            self._look()
+            self._look(may_end=name)
         if self._processes.pop(name).returncode != 0:
             raise NightdeskError(f"{name} failed: {self._log(name)} says why.", service=name)
 
@@ -93,11 +93,11 @@ class Services:
         while True:
             self._look()
 
-    def _look(self) -> None:
+    def _look(self, may_end: str = "") -> None:
         if self._asked_to_stop:
             raise KeyboardInterrupt
         for name, process in self._processes.items():
-            if process.poll():
+            if process.poll() is not None and name != may_end:
                 raise NightdeskError(
                     f"{name} ended by itself with exit code {process.returncode}: {self._log(name)} says why.", service=name
                 )

@@ -56,6 +56,7 @@ def _record_activities(day: Day) -> None:
     flows: list[CashEvent] = []
     opened: tuple[str, date] | None = None
     for row in desk.broker.activities():
+        event_id = f"{book.book_id}/{row.activity_id}"  # two accounts of one ledger may have the same split
         if row.kind == "fill" and row.reference in ours:
             fill = _fill(row, book.book_id)
             position, paid = fill_events(fill, book.currency)
@@ -64,12 +65,10 @@ def _record_activities(day: Day) -> None:
             flows.extend(paid)
         elif row.kind == "split":
             positions.append(
-                PositionEvent(row.activity_id, book.book_id, row.session, row.instrument, "split", row.quantity, row.activity_id)
+                PositionEvent(event_id, book.book_id, row.session, row.instrument, "split", row.quantity, row.activity_id)
             )
         elif row.kind == "dividend":
-            flows.append(
-                CashEvent(row.activity_id, book.book_id, row.session, "dividend", row.amount, book.currency, row.instrument)
-            )
+            flows.append(CashEvent(event_id, book.book_id, row.session, "dividend", row.amount, book.currency, row.instrument))
         elif row.kind == "deposit" and row.reference == book.book_id:
             flows.append(
                 CashEvent(row.activity_id, book.book_id, row.session, "deposit", row.amount, book.currency, row.reference)

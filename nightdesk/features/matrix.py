@@ -36,7 +36,8 @@ def require_features(columns: Sequence[str]) -> None:
 def feature_matrix(prices: Panels, columns: Sequence[str], symbols: Sequence[str]) -> pd.DataFrame:
     """The `Features` frame of `symbols`, from adjusted panels: a row for each (session, symbol) that has a bar."""
     require_features(columns)
-    present = prices.close[list(symbols)].stack().index
-    matrix = pd.DataFrame({name: FEATURES[name](prices)[list(symbols)].stack().reindex(present) for name in columns})
+    names = sorted(symbols)
+    present = prices.close[names].stack().dropna().index
+    matrix = pd.DataFrame({name: FEATURES[name](prices)[names].stack().reindex(present) for name in columns})
     matrix.index.names = [Features.session, Features.symbol]
     return matrix.reset_index()

@@ -23,8 +23,8 @@ from schemas.records import Book, CashEvent, Decision, Fill, Mark, ModelRef, Ord
 HEAD = "0001"
 """The schema version that this code writes."""
 
-OPEN_STATUSES: tuple[OrderStatus, ...] = ("intent", "accepted", "unknown")
-"""An order in one of these may still fill."""
+OPEN_STATUSES: tuple[OrderStatus, ...] = ("intent", "unknown", "accepted")
+"""An order in one of these may still fill; each may become a later one of them, never an earlier."""
 
 Record = TypeVar("Record", Book, CashEvent, Fill, Mark, ModelRef, Order, PositionEvent, Run)
 
@@ -207,9 +207,10 @@ class Ledger:
         return found[0] if found else None
 
     def set_order_status(self, order_id: str, status: OrderStatus, reason: str = "") -> None:
-        """Move an open order on. One that has ended stays as it ended."""
+        """Move an open order on, never back. One that has ended stays as it ended."""
         orders = tables.orders
-        change = sa.update(orders).where(orders.c.order_id == order_id, orders.c.status.in_(OPEN_STATUSES))
+        earlier = OPEN_STATUSES[: OPEN_STATUSES.index(status)] if status in OPEN_STATUSES else OPEN_STATUSES
+        change = sa.update(orders).where(orders.c.order_id == order_id, orders.c.status.in_(earlier))
         with self._writing() as connection:
             connection.execute(change.values(status=status, reason=reason))
 

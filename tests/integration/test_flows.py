@@ -1,0 +1,136 @@
+"""The flows against a real Prefect API: names, tags, tasks, artifacts, states; one harness for all of them."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.desks import played, settings_in, strategy_file
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("flows")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def harness(home: Path) -> Iterator[None]:
+    """A Prefect server with an empty database, and a desk whose settings are this home's."""
+    import tasks.opening
+    from prefect.testing.utilities import prefect_test_harness
+
+    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
+        patch.setattr(tasks.opening, "settings", lambda: settings_in(home))
+        yield
+
+
+@pytest.fixture(scope="module")
+def strategy(home: Path) -> str:
+    return strategy_file(home / "strategies")
+
+
+@pytest.fixture(scope="module")
+def finished(strategy: str) -> Any:
+    """The state of one daily run."""
+    from flows.daily import daily
+
+    return daily(strategy, date(2018, 12, 20), return_state=True)
+
+
+def _flow_runs(name: str) -> list[Any]:
+    from prefect import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
+
+
+def _artifacts(flow_run: Any) -> dict[str, Any]:
+    from prefect import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id])))
+    return {artifact.key: artifact.data for artifact in found}
+
+
+def test_a_daily_run_is_named_after_its_session_and_tagged(finished: Any) -> None:
+    (run,) = _flow_runs("daily 2018-12-20")
+    assert {"cheap", "paper", "session:2018-12-20"} <= set(run.tags)
+    assert (run.state.type.value, run.state.name) == ("COMPLETED", finished.name)
+    assert finished.result().session == date(2018, 12, 20)
+
+
+def test_a_daily_run_has_the_nine_tasks_in_the_order_of_the_day(finished: Any) -> None:
+    from prefect import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    import tasks
+
+    (run,) = _flow_runs("daily 2018-12-20")
+    with get_client(sync_client=True) as client:
+        ran = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
+    ordered = [task.name.split("-")[0] for task in sorted(ran, key=lambda task: task.start_time)]
+    files = [line.split(". ")[1].split(":")[0] for line in str(tasks.__doc__).splitlines() if line[:1].isdigit()]
+    assert ordered == [_task_name(file) for file in files]
+    assert all(task.state.name == "Completed" for task in ran)
+
+
+def _task_name(file: str) -> str:
+    """The one task of a file of `tasks/`."""
+    import importlib
+
+    from prefect import Task
+
+    (task,) = (value for value in vars(importlib.import_module(f"tasks.{file}")).values() if isinstance(value, Task))
+    return str(task.name)
+
+
+def test_a_daily_run_shows_the_decision_the_report_with_its_plot_and_the_mlflow_run(finished: Any) -> None:
+    shown = _artifacts(_flow_runs("daily 2018-12-20")[0])
+    assert set(shown) == {"decision", "day-report", "mlflow-run"}
+    (row,) = json.loads(shown["decision"])
+    assert (row["instrument"], row["action"], row["score_kind"]) == ("SPXSIM", "target", "margin")
+    assert "data:image/png;base64,iVBOR" in shown["day-report"] and "Thursday 20 December 2018" in shown["day-report"]
+    assert "/#/" in shown["mlflow-run"] and "/runs/" in shown["mlflow-run"]
+
+
+def test_the_flow_decides_what_the_plain_functions_decide(finished: Any, tmp_path: Path) -> None:
+    plain = played(strategy_file(tmp_path / "strategies"), "2018-12-20", tmp_path)
+    assert finished.result().decision_sha256 == plain.decision_sha256
+    assert finished.result().orchestrated and not plain.orchestrated
+
+
+def test_a_second_daily_run_resumes_the_decision(finished: Any, strategy: str) -> None:
+    from flows.daily import daily
+
+    again = daily(strategy, date(2018, 12, 20), return_state=True)
+    assert again.result().resumed and again.result().decision_sha256 == finished.result().decision_sha256
+
+
+def test_bad_data_ends_in_a_completed_run_that_is_named_after_it_and_is_still_reported(
+    strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.daily import daily
+    from nightdesk.market.sample import SampleSource
+
+    honest = SampleSource.fetch_bars
+    monkeypatch.setattr(SampleSource, "fetch_bars", lambda *args: honest(*args).iloc[:-1])
+    state = daily(strategy, date(2018, 12, 21), return_state=True)
+    assert (state.type.value, state.name) == ("COMPLETED", "No trade: data")
+    assert "2018-12-21" in state.message
+    assert set(_artifacts(_flow_runs("daily 2018-12-21")[0])) == {"day-report"}
+
+
+def test_a_backfill_plays_each_session_once_and_goes_on_behind_the_last(strategy: str) -> None:
+    from flows.backfill import backfill
+
+    first = backfill(strategy, 3, return_state=True)
+    again = backfill(strategy, 3, return_state=True)
+    assert (first.name, again.name) == ("Played", "Nothing to play")
+    assert [len(_flow_runs(f"daily 2018-12-{day}")) for day in (27, 28, 31)] == [1, 1, 1]

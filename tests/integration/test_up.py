@@ -1,0 +1,151 @@
+"""`nightdesk up` as a person starts it: real servers, a real worker, real signals."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from nightdesk.ledger.store import Ledger, ledger_file
+from tests.running import NIGHTDESK, Up, answer, descendants, environment, left, running, start
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def wait_for(what: Callable[[], Any], within_s: float = 60) -> Any:
+    until = time.monotonic() + within_s
+    while not (found := what()):
+        if time.monotonic() > until:
+            raise TimeoutError("what the test waits for did not happen")
+        time.sleep(0.05)
+    return found
+
+
+def processes_that_name(folder: Path) -> list[int]:
+    """Processes whose command line or environment holds the folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            said = [*process.cmdline(), process.environ().get("NIGHTDESK_HOME", "")]
+        except psutil.Error:
+            continue
+        if any(str(folder) in text for text in said) and process.pid != os.getpid():
+            found.append(process.pid)
+    return found
+
+
+def test_up_prints_where_a_person_looks(up: Up) -> None:
+    printed = up.printed()
+    assert all(text in printed for text in (up.prefect, up.mlflow, str(up.home / "logs"), "Ctrl-C stops all of it"))
+
+
+def test_up_says_to_other_commands_where_its_servers_are(up: Up) -> None:
+    said = json.loads((up.home / "up.json").read_text(encoding="utf-8"))
+    assert said == {"pid": up.process.pid, "prefect_api_url": f"{up.prefect}/api", "mlflow_url": up.mlflow}
+
+
+def test_up_listens_on_loopback_and_nowhere_else(up: Up) -> None:
+    listening = {
+        row.laddr for process in descendants(up) for row in process.net_connections("inet") if row.status == psutil.CONN_LISTEN
+    }
+    assert {up.prefect, up.mlflow} <= {f"http://{address.ip}:{address.port}" for address in listening}
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+
+
+def test_daily_is_scheduled_after_the_close_and_never_runs_twice_at_once(up: Up) -> None:
+    daily = up.api("GET", "/deployments/name/daily/daily")
+    schedule = daily["schedules"][0]
+    assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("20 16 * * 1-5", "America/New_York")
+    assert schedule["active"] is True
+    assert daily["global_concurrency_limit"]["limit"] == 1
+    assert daily["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    assert daily["parameters"] == {"strategy": "sp500_svc", "session": None, "mode": "paper"}
+
+
+def test_backfill_is_deployed_and_has_no_schedule(up: Up) -> None:
+    assert up.api("GET", "/deployments/name/backfill/backfill")["schedules"] == []
+
+
+def test_run_from_prefects_page_completes_and_shows_what_was_decided(up: Up, day_run: Any) -> None:
+    assert (day_run["state_type"], day_run["name"]) == ("COMPLETED", "daily 2018-12-31")
+    assert {"decision", "day-report", "mlflow-run"} <= set(up.artifacts(day_run))
+
+
+def test_run_from_prefects_page_leaves_its_decision_in_the_ledger(up: Up, day_run: Any) -> None:
+    ledger = Ledger(ledger_file(up.home, "paper"))
+    decided = {session for book in ledger.books() for session in ledger.decided_sessions(book.book_id)}
+    ledger.close()
+    assert decided == {date(2018, 11, 29), date(2018, 12, 31)}
+
+
+def test_run_from_prefects_page_logs_at_info_to_its_page(up: Up, day_run: Any) -> None:
+    wanted = {"logs": {"flow_run_id": {"any_": [day_run["id"]]}, "level": {"ge_": 20}}, "limit": 200}
+    said = " ".join(row["message"] for row in up.api("POST", "/logs/filter", wanted))
+    assert "test accuracy" in said and "equity" in said
+
+
+def test_mlflow_server_shows_fits_that_were_logged_without_it(up: Up, day_run: Any) -> None:
+    assert [fit["info"]["run_name"] for fit in up.fits()] == ["fit 2018-12-31 (paper)", "fit 2018-11-29 (paper)"]
+    newest = up.fits()[0]["info"]["run_id"]
+    assert f"{up.mlflow}/#/runs/{newest}" in str(up.artifacts(day_run)["mlflow-run"]["data"])
+    champion = answer("GET", f"{up.mlflow}/api/2.0/mlflow/registered-models/alias?name=sp500_svc&alias=champion")
+    assert champion["model_version"]["run_id"] == newest
+
+
+def test_up_writes_nothing_into_the_persons_home(up: Up, day_run: Any) -> None:
+    assert list((up.folder / "person").rglob("*")) == []
+    assert sorted(path.name for path in up.folder.iterdir()) == ["home", "person", "printed.txt"]
+
+
+@pytest.mark.parametrize("service", ["PREFECT", "MLFLOW"])
+def test_busy_port_is_one_sentence_and_nothing_is_started(tmp_path: Path, service: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = environment(tmp_path, **{f"NIGHTDESK_{service}_PORT": str(port)})
+        done = subprocess.run([*NIGHTDESK, "up"], env=told, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert f"Port {port}" in done.stderr and f"NIGHTDESK_{service}_PORT" in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_interrupt_during_a_run_leaves_no_process(tmp_path: Path) -> None:
+    with running(tmp_path) as up:
+        run = up.create_run("backfill/backfill", {"sessions": 21})
+        up.state_reached(run, "RUNNING")
+        started = descendants(up)
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(90) == 0
+    assert len(started) >= 4  # two servers, the worker, the flow run
+    assert left(started) == []
+    assert processes_that_name(tmp_path) == []
+    assert not (up.home / "up.json").exists()
+
+
+def test_sigterm_during_the_start_leaves_no_process(tmp_path: Path) -> None:
+    up = start(tmp_path)
+    started = wait_for(lambda: two if len(two := descendants(up)) >= 2 else None)
+    up.process.terminate()
+    assert up.process.wait(60) == 0
+    assert left(started) == []
+    assert processes_that_name(tmp_path) == []
+
+
+def test_server_that_dies_stops_all_with_one_sentence(tmp_path: Path) -> None:
+    up = start(tmp_path)
+    started = wait_for(lambda: two if len(two := descendants(up)) >= 2 else None)
+    mlflow = wait_for(lambda: next((process for process in descendants(up) if "mlflow" in process.cmdline()), None))
+    mlflow.kill()
+    assert up.process.wait(60) == 1
+    assert up.printed().splitlines()[-1].startswith("nightdesk: mlflow ended by itself")
+    assert "logs/mlflow.log" in up.printed()
+    assert left(started) == []
+    assert processes_that_name(tmp_path) == []
