@@ -74,8 +74,9 @@ def _spent(one: Measured) -> dict[str, float]:
     """Seconds of one process by where they went. "outside" is what no step counts: start, imports, the desk, Prefect, step 9."""
     report: Any = json.loads(one.stdout)
     steps = {f"step {step}": float(report["seconds"][step]) for step in STEPS}
-    memory = {"peak MB, nightdesk": one.peak_mb, "peak MB, with its server": one.tree_mb}
-    return {"total": one.seconds, **steps, "outside": one.seconds - sum(steps.values()), **report.get("spent", {}), **memory}
+    outside = {"outside": one.seconds - sum(steps.values())}
+    memory = {"peak MB": one.peak_mb, "peak MB with its server": one.tree_mb}
+    return {"total": one.seconds, "CPU": one.cpu_seconds, **steps, **outside, **report.get("spent", {}), **memory}
 
 
 def _imported(one: Measured) -> dict[str, float]:

@@ -20,9 +20,14 @@ SAMPLE_EVERY_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A process that ended well. `peak_mb` is its own resident memory, `tree_mb` (sampled) that of all it started as well."""
+    """A process that ended well.
+
+    `cpu_seconds` are its own and its children's, and depend less on the machine's load than `seconds`. `peak_mb` is its own
+    resident memory, `tree_mb` (sampled) that of all it started as well.
+    """
 
     seconds: float
+    cpu_seconds: float
     peak_mb: float
     tree_mb: float
     stdout: str
@@ -43,7 +48,7 @@ def measured(command: Sequence[str], env: dict[str, str], cwd: Path) -> Measured
         texts = [_text(out), _text(err)]
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} exited with {process.returncode}:\n{texts[1][-3000:]}")
-    return Measured(seconds, usage.ru_maxrss / 1024, tree.peak_mb, texts[0], texts[1])
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, tree.peak_mb, texts[0], texts[1])
 
 
 def _text(file: IO[bytes]) -> str:

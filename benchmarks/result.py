@@ -53,7 +53,7 @@ def print_result(result: Result) -> None:
 def _matrix(shares: dict[str, dict[str, list[float]]]) -> Table:
     columns = list(dict.fromkeys(column for samples in shares.values() for column in samples))
     table = Table(title="medians", title_justify="left")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right")
     for what, samples in shares.items():

@@ -18,9 +18,9 @@ def equity_is_cash_plus_positions(mark: Mark, holdings: Mapping[str, Decimal], c
 
 
 def holdings_are_fills(positions: Sequence[PositionEvent], fills: Sequence[Fill]) -> list[str]:
-    """Every fill has exactly one position event of its quantity, and no fill event is without its fill."""
-    events = {event.reference: event.quantity for event in positions if event.kind == "fill"}
-    wanted = {fill.fill_id: fill.quantity for fill in fills}
+    """Every fill has exactly one position event of its instrument and quantity, and no fill event is without its fill."""
+    events = {event.reference: (event.instrument, event.quantity) for event in positions if event.kind == "fill"}
+    wanted = {fill.fill_id: (fill.instrument, fill.quantity) for fill in fills}
     if events == wanted and len(events) == sum(event.kind == "fill" for event in positions):
         return []
     odd = sorted(name for name in {*events, *wanted} if events.get(name) != wanted.get(name))

@@ -61,6 +61,13 @@ class Features(Section):
 
     columns: tuple[str, ...] = Field(min_length=1, description="Names of features, in the order the model sees them.")
 
+    @field_validator("columns")
+    @classmethod
+    def _distinct(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(columns)) != len(columns):
+            raise ValueError("each feature once")
+        return columns
+
 
 class Target(Section):
     """What the model learns to predict."""

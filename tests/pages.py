@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
-from playwright.sync_api import Page, Response, expect, sync_playwright
+from playwright.sync_api import Locator, Page, Response, expect, sync_playwright
 
 from tests.running import Up
 
@@ -82,6 +82,11 @@ def visit(browser: Path) -> Iterator[Visit]:
 def is_seen(page: Page, text: str) -> None:
     """Wait until the text can be read on the page. Fails where it does not come."""
     expect(page.get_by_text(text).first).to_be_visible(timeout=PATIENCE_MS)
+
+
+def scroll_to(what: Locator, edge: Literal["start", "end"]) -> None:
+    """Scroll until it stands at the upper (start) or lower (end) edge."""
+    what.evaluate("(element, block) => element.scrollIntoView({block})", edge)
 
 
 def open_deployments(page: Page, up: Up) -> None:

@@ -19,8 +19,5 @@ def backfill(
     from nightdesk.cli.play import backfilled
     from nightdesk.cli.print_report import print_day
     from nightdesk.settings import settings
-    from nightdesk.wiring import load_strategy
 
-    here = settings()
-    load_strategy(strategy, here)
-    print_day(backfilled(strategy, sessions, here), json)
+    print_day(backfilled(strategy, sessions, settings()), json)

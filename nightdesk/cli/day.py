@@ -18,23 +18,23 @@ def day(
 
     A second run of the same session resumes the first decision and places nothing.
     """
-    from nightdesk.cli.orchestration import say, start_prefect
+    from nightdesk.cli.orchestration import say, start_prefect, without_heartbeat
     from nightdesk.cli.parsing import parsed_session
     from nightdesk.cli.print_report import print_day
-    from nightdesk.day.opening import Closed
+    from nightdesk.day.opening import Closed, next_day
     from nightdesk.day.play import play_day
     from nightdesk.settings import settings
-    from nightdesk.wiring import load_strategy
-    from schemas.records import DayReport
 
-    here, asked = settings(), parsed_session(session)
-    load_strategy(strategy, here)
-    if start_prefect(here):
+    here = settings()
+    chosen = next_day(strategy, parsed_session(session), "paper", here)
+    if isinstance(chosen, Closed):
+        print_day(chosen, json)
+    elif start_prefect(here):
         from flows.daily import daily
 
-        state: Any = daily(strategy, asked, return_state=True)
-        made: DayReport | Closed | Exception = state.result(raise_on_failure=False)
+        with without_heartbeat():
+            state: Any = daily(strategy, chosen, return_state=True)
+        print_day(state.result(raise_on_failure=False), json)
     else:
         say("Prefect cannot be reached: the day runs as plain functions and is marked unorchestrated.")
-        made = play_day(strategy, asked, "paper", "manual", here)
-    print_day(made, json)
+        print_day(play_day(strategy, chosen, "paper", "manual", here), json)

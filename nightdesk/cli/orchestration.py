@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import urllib.request
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -54,6 +55,13 @@ def _embedded_starts() -> bool:
     except (RuntimeError, HTTPError, OSError) as error:
         say(f"Prefect's embedded server did not start: {error}")
         return False
+
+
+def without_heartbeat() -> AbstractContextManager[object]:
+    """For flows that a person runs and watches: a synchronous flow waits up to a second for its heartbeat's thread to end."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 
 def say(text: str) -> None:

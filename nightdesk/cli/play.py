@@ -5,7 +5,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.progress import track
 
-from nightdesk.cli.orchestration import say, start_prefect
+from nightdesk.cli.orchestration import say, start_prefect, without_heartbeat
 from nightdesk.day.opening import Closed, last_session, sessions_to_play
 from nightdesk.day.play import play_day
 from nightdesk.day.report import load_report
@@ -23,7 +23,8 @@ def backfilled(strategy: str, sessions: int, here: Settings) -> DayReport | Clos
     if start_prefect(here):
         from flows.backfill import backfill
 
-        backfill(strategy, sessions, return_state=True)
+        with without_heartbeat():
+            backfill(strategy, sessions, return_state=True)
         return load_report(here, strategy, "backfill", last_session(strategy, "backfill", here))
     say("Prefect cannot be reached: the days run as plain functions and are marked unorchestrated.")
     for session in track(todo, "playing", console=Console(stderr=True)):

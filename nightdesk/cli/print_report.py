@@ -33,6 +33,7 @@ def print_day(made: DayReport | Closed | Exception, as_json: bool) -> None:
         print(f"{made.outcome}: {made.reason}")
     code = made.exit_code if isinstance(made, DayReport) else ending(made.outcome).exit_code
     if code:
+        print(f"nightdesk: {made.reason}", file=sys.stderr)
         raise typer.Exit(code)
 
 

@@ -86,6 +86,17 @@ def _required(asked: date, first: date, last: date, sessions: Sessions, decided:
     return asked
 
 
+def next_day(strategy_name: str, session: date | None, mode: Mode, here: Settings) -> date | Closed:
+    """The session that `open_day` would open, found without opening it. Raises `Misconfigured` as it would."""
+    strategy = load_strategy(strategy_name, here)
+    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy)
+    ledger = open_ledger(mode, here)
+    try:
+        return _session(session, strategy, source, sessions, ledger, book_id(mode, strategy.account, strategy.name))
+    finally:
+        ledger.close()
+
+
 def sessions_to_play(strategy_name: str, count: int, mode: Mode, here: Settings) -> list[date]:
     """The last `count` sessions of the strategy's market, oldest first, less those that the book has decided already."""
     strategy = load_strategy(strategy_name, here)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_the_week_trades_and_every_order_fills_at_the_next_open(week: list[DayRe
     ordered = {order["order_id"]: order for report in week[:-1] for order in report.orders}
     filled = [fill for report in week for fill in report.fills]
     assert len(filled) == len(ordered) > 1
-    for report, following in zip(week, week[1:], strict=False):
+    for report, following in pairwise(week):
         assert len(report.orders) == len(following.fills)
         assert report.execution_session == following.session
 
@@ -86,7 +87,8 @@ def test_the_report_survives_the_way_to_json_and_back(week: list[DayReport]) -> 
     for report in week:
         document = json.loads(json.dumps(as_document(report), allow_nan=False))
         assert as_document(from_document(document)) == document
-    assert {"session", "outcome", "reason", "decision_sha256", "signal", "orders", "holdings", "cash", "equity"} <= document.keys()
+    promised = {"session", "outcome", "reason", "decision_sha256", "signal", "orders", "holdings", "cash", "equity"}
+    assert promised <= document.keys()
 
 
 def test_status_shows_the_book_as_the_last_day_left_it(week: list[DayReport], home: Path) -> None:

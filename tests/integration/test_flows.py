@@ -21,8 +21,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def harness(home: Path) -> Iterator[None]:
     """A Prefect server with an empty database, and a desk whose settings are this home's."""
-    import tasks.opening
     from prefect.testing.utilities import prefect_test_harness
+
+    import tasks.opening
 
     with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
         patch.setattr(tasks.opening, "settings", lambda: settings_in(home))
@@ -134,3 +135,20 @@ def test_a_backfill_plays_each_session_once_and_goes_on_behind_the_last(strategy
     again = backfill(strategy, 3, return_state=True)
     assert (first.name, again.name) == ("Played", "Nothing to play")
     assert [len(_flow_runs(f"daily 2018-12-{day}")) for day in (27, 28, 31)] == [1, 1, 1]
+
+
+def test_a_failed_day_is_a_failed_run_that_still_carries_its_report(strategy: str, home: Path) -> None:
+    from flows.daily import daily
+
+    files = list((home / "models").glob("*.skops"))
+    kept = {file: file.read_bytes() for file in files}
+    try:
+        for file in files:
+            file.write_bytes(kept[file] + b"tampered")
+        state = daily(strategy, date(2018, 12, 24), return_state=True)
+    finally:
+        for file in files:
+            file.write_bytes(kept[file])
+    assert (state.type.value, state.name) == ("FAILED", "Failed: retrain")
+    report = state.result(raise_on_failure=False)
+    assert (report.exit_code, report.orders) == (6, ()) and "SHA-256" in report.reason

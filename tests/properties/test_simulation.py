@@ -41,13 +41,13 @@ def ledger_cash(fills: OpenFills, cash: float) -> Decimal:
     return left
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(opens())
 def test_cash_never_ends_below_zero_to_the_last_decimal(case: tuple[np.ndarray, np.ndarray, float, Costs, float]) -> None:
     assert ledger_cash(open_fills(*case), case[2]) >= 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(opens())
 def test_fills_never_exceed_or_turn_their_orders_and_sells_fill_whole(
     case: tuple[np.ndarray, np.ndarray, float, Costs, float],
@@ -61,7 +61,7 @@ def test_fills_never_exceed_or_turn_their_orders_and_sells_fill_whole(
     assert (filled[np.isnan(prices)] == 0).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(opens())
 def test_clipped_buys_are_whole_increments(case: tuple[np.ndarray, np.ndarray, float, Costs, float]) -> None:
     increment = case[4]
@@ -69,7 +69,7 @@ def test_clipped_buys_are_whole_increments(case: tuple[np.ndarray, np.ndarray, f
     np.testing.assert_allclose(steps, np.round(steps), rtol=1e-9, atol=1e-6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(opens())
 def test_prices_are_never_better_than_the_open_and_costs_never_negative(
     case: tuple[np.ndarray, np.ndarray, float, Costs, float],
@@ -85,7 +85,7 @@ def test_prices_are_never_better_than_the_open_and_costs_never_negative(
     assert not np.isnan(np.concatenate([fills.prices, fills.commissions, fills.slippages])).any()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(opens(), st.randoms(use_true_random=False))
 def test_the_order_of_the_orders_does_not_matter(case: tuple[np.ndarray, np.ndarray, float, Costs, float], shuffler: object) -> None:
     orders, prices, cash, costs, increment = case
@@ -96,7 +96,7 @@ def test_the_order_of_the_orders_does_not_matter(case: tuple[np.ndarray, np.ndar
     np.testing.assert_allclose(shuffled, straight[places], rtol=0, atol=increment * 1.0001)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(opens())
 def test_enough_cash_fills_every_order_that_has_an_open(case: tuple[np.ndarray, np.ndarray, float, Costs, float]) -> None:
     orders, prices, _, costs, increment = case
@@ -104,7 +104,7 @@ def test_enough_cash_fills_every_order_that_has_an_open(case: tuple[np.ndarray, 
     np.testing.assert_array_equal(rich.quantities, np.where(np.isnan(prices), 0.0, orders))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 10**5), st.floats(0.01, 5000.0), CASH, COSTS)
 def test_a_single_clipped_buy_leaves_less_than_one_more_share_would_cost(
     shares: int, price: float, cash: float, costs: Costs

@@ -15,9 +15,10 @@ SLEEPS = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 def test_child_of_a_service_does_not_outlive_the_block(tmp_path: Path) -> None:
     starts_a_child = [sys.executable, "-c", f"import subprocess, time; subprocess.Popen({SLEEPS!r}); time.sleep(60)"]
+    others = set(psutil.Process().children(recursive=True))
     with Services(tmp_path, {}) as services:
         services.start("parent", starts_a_child, tmp_path)
-        while len(started := psutil.Process().children(recursive=True)) < 2:
+        while len(started := set(psutil.Process().children(recursive=True)) - others) < 2:
             time.sleep(0.02)
     assert [process for process in started if process.is_running()] == []
 

@@ -1,0 +1,58 @@
+"""Take the pictures in docs/screenshots: a real desk in a temporary home, its pages in a real browser."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURES = ROOT / "docs" / "screenshots"
+SESSIONS = ("2018-11-29", "2018-11-30", "2018-12-03", "2018-12-04", "2018-12-06", "2018-12-07", "2018-12-10")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+sys.path.insert(0, str(ROOT))
+
+from tests import pages, running  # noqa: E402 - found once the checkout is on the path
+
+
+def take_screenshots(folder: Path, browser: Path) -> None:
+    for session in SESSIONS[:-1]:
+        print(f"playing {session}", flush=True)
+        running.play_session(folder, session)
+    print("starting the servers", flush=True)
+    with running.running(folder) as up:
+        run = up.create_run("daily/daily", {"session": SESSIONS[-1]})
+        run = up.state_reached(run, "COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        artifacts = up.artifacts(run)
+        with pages.visit(browser) as seen:
+            pages.open_deployments(seen.page, up)
+            save_picture(seen.page, "prefect-deployments")
+            pages.open_day(seen.page, up, run)
+            save_picture(seen.page, "prefect-day")
+            pages.open_artifact(seen.page, up, artifacts["day-report"])
+            pages.scroll_to(seen.page.get_by_role("img", name="equity against the benchmark"), "end")
+            save_picture(seen.page, "prefect-report")
+            pages.open_fits(seen.page, up)
+            save_picture(seen.page, "mlflow-runs")
+            pages.open_comparison(seen.page, up)
+            pages.scroll_to(seen.page.get_by_text("Run details"), "start")
+            save_picture(seen.page, "mlflow-compare")
+
+
+def save_picture(page: pages.Page, name: str) -> None:
+    page.wait_for_timeout(3000)  # the pages' own animations
+    PICTURES.mkdir(exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png")
+    print(PICTURES / f"{name}.png", flush=True)
+
+
+def main() -> None:
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        sys.exit(f"No browser found: none of {', '.join(BROWSERS)} is on the PATH.")
+    with tempfile.TemporaryDirectory(prefix="nightdesk-screenshots-") as folder:
+        take_screenshots(Path(folder), Path(browser))
+
+
+if __name__ == "__main__":
+    main()
