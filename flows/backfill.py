@@ -22,12 +22,11 @@ def backfill(strategy: str = "sp500_svc", sessions: Annotated[int, Field(ge=1)] 
 
     It can be interrupted and started again: what is decided stays, and the next run goes on behind it.
 
-    Parameters
-    ----------
-    strategy
-        Name of a strategy file, or a path to one.
-    sessions
-        How many of the market's last sessions.
+    Prefect's form shows what stands under Args.
+
+    Args:
+        strategy: Name of a strategy file, or a path to one.
+        sessions: How many of the market's last sessions.
     """
     state = None
     for session in shown_progress(list_sessions(strategy, sessions)):

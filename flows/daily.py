@@ -22,14 +22,12 @@ from tasks.validate import validate_bars
 def daily(strategy: str = "sp500_svc", session: date | None = None, mode: Literal["paper", "backfill"] = "paper") -> State:
     """Run one trading day.
 
-    Parameters
-    ----------
-    strategy
-        Name of a strategy file, or a path to one.
-    session
-        The session to decide after; empty: the next that this book has not decided (on a simulated market), else the newest.
-    mode
-        Which book: paper, or the backfill's own.
+    Prefect's form shows what stands under Args.
+
+    Args:
+        strategy: Name of a strategy file, or a path to one.
+        session: The session to decide after. None: the next one that this book has not decided.
+        mode: Which book: paper, or the backfill's own.
     """
     with trading_day(strategy, session, mode) as day:
         if isinstance(day, Closed):

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from nightdesk.errors import Misconfigured
 from nightdesk.features.matrix import require_features
 from nightdesk.learning.estimator import new_estimator
 from nightdesk.learning.model_file import TRUSTED_TYPES, load_model
-from nightdesk.ledger.book import book_id
+from nightdesk.ledger.book import book_id, holdings
 from nightdesk.ledger.store import Ledger, ledger_file
 from nightdesk.market.sample import SampleSource
 from nightdesk.market.source import Source
@@ -97,6 +98,7 @@ def open_desk(strategy: Strategy, mode: Mode, session: date, ledger: Ledger, her
             "broker.account", book.account, f"an account without a book; {', '.join(shared)} is in this one"
         )
     book = ledger.open_book(book)
+    _require_listed(strategy, holdings(ledger.position_events(book.book_id)))
     broker = PaperBroker(
         here.home / "broker" / mode / f"{book.account}.sqlite",
         book.account,
@@ -114,6 +116,13 @@ def open_desk(strategy: Strategy, mode: Mode, session: date, ledger: Ledger, her
         ui_url=here.mlflow_url,
     )
     return Desk(here, strategy, book, clock, sessions, source, store, broker, ledger, tracker)
+
+
+def _require_listed(strategy: Strategy, held: Mapping[str, Decimal]) -> None:
+    """What a book holds must be in its strategy's file: nothing else prices or sells it."""
+    listed = [row.instrument for row in strategy.market.instruments]
+    if orphans := sorted(set(held) - set(listed)):
+        raise Misconfigured.value("market.instruments", listed, f"all that the book holds; the book holds {', '.join(orphans)}")
 
 
 def _exchange(strategy: Strategy, sessions: Sessions, store: BarStore, now: datetime) -> Exchange:

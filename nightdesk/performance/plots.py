@@ -103,15 +103,17 @@ def _draw_drawdowns(axes: "Axes", equity: DataFrame[Equity]) -> None:
 def _set_session_axis(axes: "Axes", sessions: pd.Series) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DateFormatter
 
-    axes.set_xlabel("Session", color=INK)
-    if len(sessions) > FEW_SESSIONS:
+    years = sorted({f"{sessions.iloc[0]:%Y}", f"{sessions.iloc[-1]:%Y}"})
+    few = len(sessions) <= FEW_SESSIONS
+    axes.set_xlabel(f"Session ({'-'.join(years)})" if few else "Session", color=INK)
+    if not few:
         locator = AutoDateLocator()
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         axes.set_xlim(sessions.iloc[0], sessions.iloc[-1])
     else:
         axes.set_xticks(sessions)
-        axes.xaxis.set_major_formatter(DateFormatter("%Y-%m-%d"))
+        axes.xaxis.set_major_formatter(DateFormatter("%d\n%b"))
 
 
 def _set_style(axes: "Axes") -> None:

@@ -1,5 +1,6 @@
 """The day's report as a document for machines and as markdown for a page."""
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
@@ -7,6 +8,8 @@ from typing import Any
 
 from nightdesk.performance.metrics import formatted
 from schemas.records import DayReport
+
+CELL = 75
 
 
 def as_document(report: DayReport) -> dict[str, object]:
@@ -45,11 +48,12 @@ def figures(report: DayReport) -> list[tuple[str, str]]:
 
 def markdown(report: DayReport, plot_base64: str) -> str:
     """The report as a page: the facts, the plot, the figures."""
-    title = f"# {report.strategy}: {report.session:%A %d %B %Y}\n"
-    table = ["| | |", "|---|---|", *(f"| **{what}** | {_cell(text)} |" for what, text in facts(report))]
+    title = f"# {report.strategy}, {report.mode} book\n"
+    table = [f"| Session | {report.session:%A %d %B %Y} |", "|---|---|"]
+    table += [f"| **{what}** | {_cell(text)} |" for what, text in facts(report)]
     picture = f"\n![equity against the benchmark](data:image/png;base64,{plot_base64})\n" if plot_base64 else ""
     shown = figures(report)
-    numbers = ["", f"## Since the first session ({report.sessions} sessions)", "| | |", "|---|---:|"] if shown else []
+    numbers = ["", f"| Since the first session | {report.sessions} sessions |", "|---|---:|"] if shown else []
     numbers += [f"| {label} | {text} |" for label, text in shown]
     where = ["", "## Look further", f"- MLflow run: [{report.look['mlflow']}]({report.look['mlflow']})"]
     where += [f"- Decision document: `{report.look['decision']}`", f"- Decision SHA-256: `{report.decision_sha256 or 'none'}`"]
@@ -57,7 +61,9 @@ def markdown(report: DayReport, plot_base64: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", "<br>")
+    """A cell's text in lines of at most `CELL` characters: Prefect's page does not wrap table cells."""
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, CELL)]
+    return "<br>".join(lines).replace("|", "\\|")
 
 
 def _outcome(report: DayReport) -> str:

@@ -59,6 +59,11 @@ class BrokerContract:
         assert self.send(broker, world, "first", quantity) == "accepted"
         world.play_to(world.sessions[1])
 
+    def told(self, broker: Broker) -> tuple[object, ...]:
+        """All that a broker says of the account and of two orders."""
+        orders = broker.find_order("first"), broker.find_order("waits")
+        return broker.activities(), broker.positions(), broker.account(), orders
+
     # orders
 
     def test_an_accepted_order_waits_for_its_open(self, broker: Broker, world: World) -> None:
@@ -206,10 +211,10 @@ class BrokerContract:
     def test_a_process_that_starts_again_finds_the_same_account(self, broker: Broker, world: World) -> None:
         self.hold(broker, world, 10)
         self.send(broker, world, "waits", -3, at=2)
-        known = (broker.activities(), broker.positions(), broker.account(), broker.find_order("first"), broker.find_order("waits"))
+        known = self.told(broker)
         broker.close()
         again = world.open_broker()
-        assert known == (again.activities(), again.positions(), again.account(), again.find_order("first"), again.find_order("waits"))
+        assert self.told(again) == known
         world.play_to(world.sessions[2])
         assert again.positions() == {"SPY": 7}
 

@@ -1,6 +1,7 @@
 """What is true of every open, whatever the orders, the prices, the cash and the costs."""
 
 from decimal import Decimal
+from random import Random
 
 import numpy as np
 from hypothesis import given, settings
@@ -74,7 +75,7 @@ def test_clipped_buys_are_whole_increments(case: tuple[np.ndarray, np.ndarray, f
 def test_prices_are_never_better_than_the_open_and_costs_never_negative(
     case: tuple[np.ndarray, np.ndarray, float, Costs, float],
 ) -> None:
-    orders, prices, _, costs, _ = case
+    _, prices, _, costs, _ = case
     fills = open_fills(*case)
     known = ~np.isnan(prices)
     worse = (fills.prices - prices)[known] * np.sign(fills.quantities[known])
@@ -87,7 +88,9 @@ def test_prices_are_never_better_than_the_open_and_costs_never_negative(
 
 @settings(max_examples=60, deadline=None)
 @given(opens(), st.randoms(use_true_random=False))
-def test_the_order_of_the_orders_does_not_matter(case: tuple[np.ndarray, np.ndarray, float, Costs, float], shuffler: object) -> None:
+def test_the_order_of_the_orders_does_not_matter(
+    case: tuple[np.ndarray, np.ndarray, float, Costs, float], shuffler: Random
+) -> None:
     orders, prices, cash, costs, increment = case
     places = list(range(len(orders)))
     shuffler.shuffle(places)

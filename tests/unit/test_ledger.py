@@ -291,7 +291,11 @@ def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1, max_size=60)
 PARTS = st.tuples(TEXT, st.dates(), TEXT, TEXT, st.integers(1, 10**6))
-PRINT_ID = "import datetime, nightdesk.ledger.book as b; print(b.order_id('paper/a/s', datetime.date(2018, 12, 3), 'spy', '1', 1))"
+PRINT_ID = """
+from datetime import date
+from nightdesk.ledger.book import order_id
+print(order_id("paper/a/s", date(2018, 12, 3), "spy", "1", 1))
+"""
 
 
 def test_an_order_id_is_the_same_in_every_process() -> None:

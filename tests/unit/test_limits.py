@@ -13,7 +13,9 @@ WIDE = Limits(max_order_notional=1e12, max_position_share=10.0)
 NAN, INF = math.nan, math.inf
 
 
-def broken(quantity: float, held: float = 0.0, close: float = 100.0, equity: float = 1e6, limits: Limits = LIMITS) -> tuple[str, ...]:
+def broken(
+    quantity: float, held: float = 0.0, close: float = 100.0, equity: float = 1e6, limits: Limits = LIMITS
+) -> tuple[str, ...]:
     return breaches(["SPY"], np.array([quantity]), np.array([held]), np.array([close]), equity, limits)
 
 

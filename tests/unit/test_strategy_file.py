@@ -416,9 +416,19 @@ def test_a_strategy_that_is_refused_an_account_leaves_its_owner_alone(tmp_path: 
     here = settings_in(tmp_path / "home", mlflow_uri=NO_MLFLOW)
     owner, intruder = saved(seed(), tmp_path / "a"), saved(with_key(seed(), "name", "intruder"), tmp_path / "b")
     play_day(owner, MONDAY, "paper", "manual", here)
-    with pytest.raises(Misconfigured, match="broker.account was 'cheap', allowed: an account without a book"):
+    with pytest.raises(Misconfigured, match=r"broker\.account was 'cheap', allowed: an account without a book"):
         play_day(intruder, MONDAY, "paper", "manual", here)
     assert play_day(owner, TUESDAY, "paper", "manual", here).outcome == "no change"
+
+
+def test_an_instrument_that_is_held_cannot_leave_the_file(tmp_path: Path) -> None:
+    here = settings_in(tmp_path / "home", mlflow_uri=NO_MLFLOW)
+    path = saved(seed(), tmp_path)
+    for session in (MONDAY, TUESDAY):
+        play_day(path, session, "paper", "manual", here)
+    saved(with_key(seed(), "market.instruments.instrument", "OTHER"), tmp_path)
+    with pytest.raises(Misconfigured, match=r"market\.instruments was .*OTHER.*the book holds SPXSIM"):
+        play_day(path, THURSDAY, "paper", "manual", here)
 
 
 def test_two_instruments_on_one_price_both_trade(tmp_path: Path) -> None:
