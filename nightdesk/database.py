@@ -1,5 +1,7 @@
 """Databases: an engine on a SQLite file that survives `kill -9`, and column types that keep decimals and instants exact."""
 
+import sqlite3
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -8,6 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Dialect
+
+WAL_ATTEMPTS = 100
+WAL_PAUSE_S = 0.05
 
 
 class DecimalText(sa.types.TypeDecorator[Decimal]):
@@ -51,7 +56,8 @@ def sqlite_engine(path: Path) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        _use_wal(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
@@ -60,6 +66,18 @@ def sqlite_engine(path: Path) -> sa.Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL. SQLite does not queue for this as it does for a write: processes that open a new file at once collide."""
+    for attempt in range(WAL_ATTEMPTS):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or attempt + 1 == WAL_ATTEMPTS:
+                raise
+            time.sleep(WAL_PAUSE_S)
 
 
 def insert_new(table: sa.Table, rows: list[dict[str, Any]]) -> sa.Insert:

@@ -12,6 +12,7 @@ from nightdesk.learning.digest import model_sha256
 from nightdesk.learning.fit import Fit, fit
 from nightdesk.learning.labels import labels
 from nightdesk.learning.model_file import load_model, save_model
+from schemas.bars import Bars
 from schemas.labels import Labels
 from schemas.records import ModelRef
 from schemas.strategy import period_key
@@ -56,7 +57,7 @@ def fitted(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> tuple[Fit, p
     """The fit with its cut-off at the day's session, and the rows it saw: features and label. Nothing is written."""
     strategy = day.desk.strategy
     signals = {row.signal for row in strategy.market.instruments}
-    known = labels(adjusted_bars(bars[bars["symbol"].isin(signals)]), strategy.target)
+    known = labels(adjusted_bars(bars[bars[Bars.symbol].isin(signals)]), strategy.target)
     known = known[known[Labels.label_end] <= pd.Timestamp(day.session)]
     made = fit(features, known, strategy.model, strategy.gate)
     return made, features.merge(known, on=[Labels.session, Labels.symbol])

@@ -20,10 +20,11 @@ class OpenFills:
 
 def _priced(quantities: Floats, opens: Floats, costs: Costs) -> OpenFills:
     shares = np.abs(quantities)
-    prices: Floats = np.round(opens * (1.0 + np.sign(quantities) * costs.slippage_bps / 1e4), 9)
+    slipped: Floats = opens * (1.0 + np.sign(quantities) * costs.slippage_bps / 1e4)
+    prices = slipped.round(9)
     variable = shares * prices * costs.commission_bps / 1e4 + shares * costs.commission_per_share
     charged: Floats = np.where(shares > 0, np.maximum(variable, costs.commission_min), 0.0)
-    commissions: Floats = np.round(np.where(quantities < 0, np.minimum(charged, shares * prices), charged), 9)
+    commissions = np.where(quantities < 0, np.minimum(charged, shares * prices), charged).round(9)
     return OpenFills(quantities, prices, commissions, shares * np.abs(prices - opens))
 
 

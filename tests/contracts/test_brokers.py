@@ -113,6 +113,6 @@ class TestPaperBroker(BrokerContract):
         broker.submit_deposit(Decimal(5), world.sessions[3], "book")
         assert [row.session for row in broker.activities()] == [world.sessions[3]]
 
-    def test_sessions_are_dates(self, broker: Broker, world: PaperWorld) -> None:
+    def test_sessions_of_activities_are_plain_dates(self, broker: Broker, world: PaperWorld) -> None:
         self.hold(broker, world, 1)
         assert {type(row.session) for row in broker.activities()} == {date}

@@ -1,0 +1,187 @@
+"""Every key of the strategy file changes the answer of a short run."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from nightdesk import wiring
+from nightdesk.day.opening import Closed
+from nightdesk.day.play import play_day
+from nightdesk.errors import Misconfigured
+from nightdesk.ledger.book import book_id
+from nightdesk.ledger.store import Ledger, ledger_file
+from nightdesk.market.sample import SampleSource
+from schemas.bars import Bars
+from schemas.outcomes import ending
+from schemas.strategy import Strategy
+from tests.desks import settings_in
+from tests.strategy_documents import NO_MLFLOW, Document, saved, seed, two_instruments, with_key
+from tests.unit.test_strategy_docs import keys
+
+FIELDS = dict(keys(Strategy))
+MONDAY, TUESDAY, THURSDAY = date(2018, 12, 3), date(2018, 12, 4), date(2018, 12, 6)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Another valid value of a key, and where it shows: with what `beside` it, over which sessions, without whose bar."""
+
+    value: object
+    beside: Mapping[str, object] = field(default_factory=dict)
+    sessions: tuple[date, ...] = (MONDAY,)
+    absent: tuple[str, date] | None = None
+    instruments: int = 1
+
+
+DAILY = {"model.retrain": "daily"}
+FRACTIONS = {"sizing.increment": 0.001}
+TWO = (MONDAY, TUESDAY)
+LONGER = (MONDAY, TUESDAY, THURSDAY)
+EXAMPLES: dict[str, Row] = {
+    "name": Row("another"),
+    "capital": Row(50_000),
+    "market.source": Row("another"),
+    "market.calendar": Row("XLON"),
+    "market.currency": Row("EUR"),
+    "market.min_coverage": Row(0.5, sessions=TWO, absent=("^IXIC", TUESDAY), instruments=2),
+    "market.instruments.signal": Row("^IXIC"),
+    "market.instruments.instrument": Row("OTHER"),
+    "market.instruments.instrument_id": Row("other"),
+    "market.instruments.prices": Row("^IXIC"),
+    "features.columns": Row(["high_minus_low"]),
+    "target.name": Row("open_up"),
+    "target.horizon_sessions": Row(5),
+    "model.estimator": Row("sklearn.linear_model.RidgeClassifier"),
+    "model.params": Row({"C": 0.001}),
+    "model.scaler": Row("none"),
+    "model.train_fraction": Row(0.5),
+    "model.min_train_sessions": Row(10_000),
+    "model.retrain": Row("daily", sessions=TWO),
+    "model.max_age_sessions": Row(1, sessions=LONGER),
+    "model.deploy": Row("refit_all"),
+    "gate.min_test_accuracy": Row(0.9),
+    # the fit of Thursday is the first below this accuracy
+    "gate.on_fail": Row("keep_champion", {**DAILY, "gate.min_test_accuracy": 0.527}, LONGER),
+    "sizing.buffer": Row(0.5),
+    "sizing.rebalance_band": Row(0.0, FRACTIONS, TWO),
+    "sizing.increment": Row(0.001),
+    "costs.commission_bps": Row(20.0, sessions=TWO),
+    "costs.commission_per_share": Row(0.5, sessions=TWO),
+    "costs.commission_min": Row(100.0, sessions=TWO),
+    "costs.slippage_bps": Row(20.0, sessions=TWO),
+    "limits.max_order_notional": Row(1000.0),
+    "limits.max_position_share": Row(0.5),
+    "broker.name": Row("another"),
+    "broker.account": Row("another"),
+    "broker.time_in_force": Row("day"),
+}
+
+
+def source_without(symbol: str, session: date) -> type[SampleSource]:
+    class Late(SampleSource):
+        """A source where one bar has not come."""
+
+        def fetch_bars(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
+            bars = super().fetch_bars(*args, **kwargs)
+            late = (bars[Bars.symbol] == symbol) & (bars[Bars.session] == pd.Timestamp(session))
+            return bars[~late].reset_index(drop=True)
+
+    return Late
+
+
+def answer(document: Document, row: Row, folder: Path) -> object:
+    """What a short run decides, orders, fills and is worth, or the refusal. Hashes of the file are left out."""
+    here = settings_in(folder / "home", mlflow_uri=NO_MLFLOW)
+    path = saved(document, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        if row.absent:
+            patch.setitem(wiring.SOURCES, "sample", source_without(*row.absent))
+        try:
+            made = [play_day(path, session, "paper", "manual", here) for session in row.sessions]
+        except Misconfigured as refused:
+            return refused.message
+    outcomes = [(day.outcome, ending(day.outcome).exit_code) for day in made]
+    assert not any(isinstance(day, Closed) for day in made)
+    account = document["broker"].get("account") or document["name"]
+    book = book_id("paper", account, document["name"])
+    ledger = Ledger(ledger_file(here.home, "paper"))
+    said = ("signals", "targets", "holdings", "limits", "intents", "outcome")
+    bodies = [made.body for session in row.sessions if (made := ledger.decision(book, session))]
+    records = [*ledger.fills(book), *ledger.marks(book)]
+    ledger.close()
+    return outcomes, [{key: body[key] for key in said} for body in bodies], [asdict(record) for record in records]
+
+
+def base_of(row: Row) -> Document:
+    document = two_instruments(seed()) if row.instruments == 2 else seed()
+    for key, value in row.beside.items():
+        document = with_key(document, key, value)
+    return document
+
+
+BASES: dict[str, object] = {}
+
+
+@pytest.fixture
+def base_answer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> object:
+    """The answer without the change, made once for all rows that share it."""
+    row: Row = request.param
+    name = repr((dict(row.beside), row.sessions, row.absent, row.instruments))
+    if name not in BASES:
+        BASES[name] = answer(base_of(row), row, tmp_path_factory.mktemp("base"))
+    return BASES[name]
+
+
+def test_every_key_of_the_strategy_file_has_a_row_and_no_row_is_without_its_key() -> None:
+    assert sorted(EXAMPLES) == sorted(FIELDS)
+
+
+@pytest.mark.parametrize(("key", "base_answer"), list(EXAMPLES.items()), indirect=["base_answer"], ids=list(EXAMPLES))
+def test_changing_the_key_changes_the_answer(key: str, base_answer: object, tmp_path: Path) -> None:
+    row = EXAMPLES[key]
+    changed = with_key(base_of(row), key, row.value)
+    assert changed != base_of(row)
+    assert answer(changed, row, tmp_path) != base_answer
+
+
+def test_the_same_file_gives_the_same_answer_and_its_spelling_does_not_matter(tmp_path: Path) -> None:
+    row = Row(0, sessions=TWO)
+    respelled = with_key(with_key(seed(), "capital", 100_000.0), "costs.commission_min", 0)
+    first, second = answer(seed(), row, tmp_path / "a"), answer(respelled, row, tmp_path / "b")
+    assert first == second
+    assert [outcome for outcome, _ in first[0]] == ["traded", "no change"]
+
+
+# books of several strategies
+
+
+def test_a_strategy_that_is_refused_an_account_leaves_its_owner_alone(tmp_path: Path) -> None:
+    here = settings_in(tmp_path / "home", mlflow_uri=NO_MLFLOW)
+    owner, intruder = saved(seed(), tmp_path / "a"), saved(with_key(seed(), "name", "intruder"), tmp_path / "b")
+    play_day(owner, MONDAY, "paper", "manual", here)
+    with pytest.raises(Misconfigured, match=r"broker\.account was 'cheap', allowed: an account without a book"):
+        play_day(intruder, MONDAY, "paper", "manual", here)
+    assert play_day(owner, TUESDAY, "paper", "manual", here).outcome == "no change"
+
+
+def test_an_instrument_that_is_held_cannot_leave_the_file(tmp_path: Path) -> None:
+    here = settings_in(tmp_path / "home", mlflow_uri=NO_MLFLOW)
+    path = saved(seed(), tmp_path)
+    for session in (MONDAY, TUESDAY):
+        play_day(path, session, "paper", "manual", here)
+    saved(with_key(seed(), "market.instruments.instrument", "OTHER"), tmp_path)
+    with pytest.raises(Misconfigured, match=r"market\.instruments was .*OTHER.*the book holds SPXSIM"):
+        play_day(path, THURSDAY, "paper", "manual", here)
+
+
+def test_two_instruments_on_one_price_both_trade(tmp_path: Path) -> None:
+    document = two_instruments(seed())
+    document["market"]["instruments"][1].update(signal="^GSPC", prices="^GSPC")
+    _, bodies, records = answer(document, Row(0, sessions=TWO), tmp_path)
+    assert [intent["instrument"] for intent in bodies[0]["intents"]] == ["SPXSIM", "IXSIM"]
+    assert sorted(record["instrument"] for record in records if "fill_id" in record) == ["IXSIM", "SPXSIM"]
