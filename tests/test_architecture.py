@@ -202,7 +202,8 @@ def test_length_of_a_function_leaves_out_its_docstring() -> None:
 
 
 def test_only_settings_reads_the_environment() -> None:
-    assert offences(code_files(), environment_reads, "nightdesk/settings.py") == []
+    program = [path for path in code_files() if path.relative_to(ROOT).parts[0] != "benchmarks"]
+    assert offences(program, environment_reads, "nightdesk/settings.py") == []
 
 
 def test_only_the_clock_reads_the_wall_clock() -> None:

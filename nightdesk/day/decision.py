@@ -41,7 +41,8 @@ def decided(
     equity = float(state.equity)
     targets = target_quantities(weights, equity, closes, strategy.sizing)
     band = strategy.sizing.rebalance_band
-    quantities = order_quantities(targets, held, weights, _previous_weights(day, names), closes, equity, band)
+    previous = _previous_weights(day, names)
+    quantities = order_quantities(targets, held, weights, previous, closes, equity, band)
     broken = breaches(names, quantities, held, closes, equity, strategy.limits)
     ordered = np.zeros_like(quantities) if broken else quantities
     outcome, reason = _outcome(day, trained, names, ordered, broken)
@@ -62,6 +63,7 @@ def decided(
         "equity": format(state.equity, "f"),
         "targets": {name: _number(target) for name, target in zip(names, targets, strict=True)},
         "limits": {"breaches": list(broken)},
+        "wanted": {} if broken else _wanted(names, weights, previous),
         "outcome": outcome,
         "reason": reason,
     }
@@ -86,11 +88,16 @@ def _closes(day: Day, bars: pd.DataFrame) -> Floats:
 
 
 def _previous_weights(day: Day, names: list[str]) -> Floats:
-    """What the last decision wanted, NaN where there was none; a decision that a limit stopped counts as none."""
+    """What was last wanted of each instrument, NaN where nothing was."""
     last = day.desk.ledger.last_decision(day.desk.book.book_id, before=day.session)
-    body: Any = last.body if last else {"signals": (), "limits": {"breaches": ()}}
-    wanted = {} if body["limits"]["breaches"] else {row["instrument"]: row["weight"] for row in body["signals"]}
-    return np.array([math.nan if wanted.get(name) is None else wanted[name] for name in names], dtype=float)
+    wanted: Any = last.body["wanted"] if last else {}
+    return np.array([wanted.get(name, math.nan) for name in names], dtype=float)
+
+
+def _wanted(names: list[str], weights: Floats, previous: Floats) -> dict[str, float]:
+    """The weights that the next decision compares with: today's, or what was wanted before of an instrument that holds."""
+    carried = np.where(np.isnan(weights), previous, weights)
+    return {name: float(weight) for name, weight in zip(names, carried, strict=True) if not math.isnan(weight)}
 
 
 def _outcome(day: Day, trained: Trained, names: list[str], ordered: Floats, broken: tuple[str, ...]) -> tuple[str, str]:

@@ -52,8 +52,10 @@ def open_day(
             desk = open_desk(strategy, mode, chosen, ledger, here)
             run = Run(str(uuid.uuid4()), book, chosen, origin, orchestrated, WallClock().now())
             ledger.append_run(run)
-            yield Day(desk, chosen, sessions.after(chosen), run)
-            desk.broker.close()
+            try:
+                yield Day(desk, chosen, sessions.after(chosen), run)
+            finally:
+                desk.broker.close()
         finally:
             ledger.close()
 

@@ -180,7 +180,7 @@ def _spans(years: pd.Series) -> str:
 
 def _finding(code: str, symbol: str, sessions: pd.DatetimeIndex, message: str) -> Finding:
     severity = "warning" if code == "open_repeats_close" else "error"
-    return Finding(code, severity, symbol, tuple(sessions.date), message)  # type: ignore[arg-type]
+    return Finding(code, severity, symbol, tuple(sessions.date), message)  # type: ignore[arg-type]  # the code decides between two literals
 
 
 def _listed(shown: Sequence[str], total: int) -> str:

@@ -1,4 +1,4 @@
-"""The seed strategy's decision after 2018-12-24 in an empty home (a half day, with an order), as it was when the desk was first trusted.
+"""The seed strategy's decision after 2018-12-24 (a half day, with an order) in an empty home, as it was when first trusted.
 
 Bars, strategy, targets and orders must be equal; learned numbers within 1e-12, since another processor may round otherwise.
 When this changes on purpose, the change is explained in CHANGELOG.md and the file is written again by hand from a day's

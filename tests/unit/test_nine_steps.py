@@ -8,7 +8,17 @@ import tasks
 from nightdesk.settings import CHECKOUT
 
 FILES = [match.group(1) for match in re.finditer(r"^\d\. (\w+):", str(tasks.__doc__), flags=re.MULTILINE)]
-STEPS = "ingest_bars validate_bars settle_books engineer_features retrain_model log_experiment generate_signal place_orders compute_performance".split()
+STEPS = [
+    "ingest_bars",
+    "validate_bars",
+    "settle_books",
+    "engineer_features",
+    "retrain_model",
+    "log_experiment",
+    "generate_signal",
+    "place_orders",
+    "compute_performance",
+]
 
 
 def _calls(path: str, names: list[str]) -> list[tuple[str, list[str]]]:

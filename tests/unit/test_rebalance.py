@@ -56,3 +56,12 @@ def test_each_instrument_is_judged_by_itself() -> None:
         band=BAND,
     )
     assert quantities.tolist() == [0.0, 0.0, -7.0, 6.0]
+
+
+def test_an_instrument_that_held_is_compared_with_what_was_wanted_before_the_hold() -> None:
+    from nightdesk.day.decision import _wanted
+
+    monday = _wanted(["SPY", "QQQ"], np.array([0.5, 0.5]), np.array([np.nan, np.nan]))
+    tuesday = _wanted(["SPY", "QQQ"], np.array([np.nan, 0.0]), np.array([monday["SPY"], monday["QQQ"]]))
+    assert tuesday == {"SPY": 0.5, "QQQ": 0.0}
+    assert _wanted(["NEW"], np.array([np.nan]), np.array([np.nan])) == {}

@@ -44,4 +44,4 @@ def test_the_sample_is_complete_and_only_the_known_flaw_is_found() -> None:
     found = findings(SampleSource().fetch_bars(list(FILES), FIRST, LAST), list(FILES), expected)
     assert [(finding.severity, finding.code, finding.symbol) for finding in found] == [("warning", "open_repeats_close", "^GSPC")]
     assert [day.year for day in found[0].sessions] == [*range(1999, 2008), 2012, 2013]
-    assert "2006 (43%), 2007 (16%)" in found[0].message
+    assert "up to 98% of the sessions of 1999-2007, 2012-2013" in found[0].message
