@@ -17,8 +17,9 @@ BIN = Path(sys.executable).parent
 
 def _recipe(target: str) -> list[str]:
     """What `make TARGET` runs once it is set up."""
-    lines = subprocess.run(["make", "-n", target], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.splitlines()
-    return lines[-1].split()
+    alone = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    shown = subprocess.run(["make", "-n", target], cwd=CHECKOUT, env=alone, capture_output=True, text=True, check=True)
+    return shown.stdout.splitlines()[-1].split()
 
 
 def _nightdesk(words: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

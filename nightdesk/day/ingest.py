@@ -4,7 +4,7 @@ from datetime import date
 
 from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day, step
-from nightdesk.market.checks import findings, raise_errors
+from nightdesk.market.checks import findings, raise_errors, with_coverage
 from nightdesk.market.store import Appended
 
 OVERLAP_SESSIONS = 60
@@ -22,7 +22,7 @@ def ingest_bars(day: Day) -> Appended:
     first = _first_session(day)
     batch = desk.source.fetch_bars(symbols, first, day.session)
     found = findings(batch, symbols, desk.sessions.between(first, day.session))
-    raise_errors(finding for finding in found if finding.code != "missing_last_bar")  # `validate` knows how many may be missing
+    raise_errors(with_coverage(found, len(symbols), desk.strategy.market.min_coverage))
     appended = desk.store.append_bars(batch, desk.sessions, known_at=WallClock().now())
     day.detail["bars"] = {"new": appended.new, "restated": appended.restated}
     return appended

@@ -1,16 +1,14 @@
 """Step 2: refuse a bad day before it costs money."""
 
 import hashlib
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day, step
-from nightdesk.market.checks import CHECKS, findings, raise_errors
+from nightdesk.market.checks import CHECKS, findings, raise_errors, with_coverage
 from schemas.bars import Bars
-from schemas.records import Finding
 
 
 @step("validate")
@@ -25,7 +23,7 @@ def validate_bars(day: Day) -> pd.DataFrame:
     bars = desk.store.load_bars(symbols, available_until=day.as_of)
     first = bars[Bars.session].min().date() if len(bars) else day.session
     found = findings(bars, symbols, desk.sessions.between(first, day.session))
-    day.findings = _covered(found, len(symbols), desk.strategy.market.min_coverage)
+    day.findings = with_coverage(found, len(symbols), desk.strategy.market.min_coverage)
     day.detail["checks"] = {
         "passed": len(CHECKS) - len({finding.code for finding in day.findings}),
         "warnings": [finding.message for finding in day.findings if finding.severity == "warning"],
@@ -41,14 +39,6 @@ def validate_bars(day: Day) -> pd.DataFrame:
     }
     day.detail["known_until"] = known_until.isoformat()
     return bars
-
-
-def _covered(found: tuple[Finding, ...], symbols: int, min_coverage: float) -> tuple[Finding, ...]:
-    """A missing last bar is a warning (that symbol holds) as long as enough of the symbols have theirs."""
-    missing = {finding.symbol for finding in found if finding.code == "missing_last_bar"}
-    if (symbols - len(missing)) / symbols < min_coverage:
-        return found
-    return tuple(replace(row, severity="warning") if row.code == "missing_last_bar" else row for row in found)
 
 
 def bars_sha256(bars: pd.DataFrame) -> str:

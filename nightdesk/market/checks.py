@@ -1,7 +1,7 @@
 """What is wrong with a frame of bars: every finding at once, nothing raised until `raise_errors`. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -63,6 +63,15 @@ def findings(bars: pd.DataFrame, symbols: Sequence[str], expected: pd.DatetimeIn
 def checks_passed(found: Iterable[Finding]) -> int:
     """How many of `CHECKS` found nothing."""
     return len(CHECKS) - len({finding.code for finding in found})
+
+
+def with_coverage(found: Iterable[Finding], n_symbols: int, min_coverage: float) -> tuple[Finding, ...]:
+    """The findings, a missing last bar as a warning (that symbol holds) as long as enough of the symbols have theirs."""
+    rows = tuple(found)
+    missing = {finding.symbol for finding in rows if finding.code == "missing_last_bar"}
+    if (n_symbols - len(missing)) / n_symbols < min_coverage:
+        return rows
+    return tuple(replace(row, severity="warning") if row.code == "missing_last_bar" else row for row in rows)
 
 
 def raise_errors(found: Iterable[Finding]) -> None:
