@@ -4,6 +4,7 @@ Prints the last report as `--json` does, and `spent`: the seconds of step 9 and 
 """
 
 import functools
+import gc
 import json
 import sys
 from collections import defaultdict
@@ -46,6 +47,7 @@ def main(mode: Any, sessions: list[str]) -> None:
     for text in sessions:
         made: Any = play.play_day(STRATEGY, date.fromisoformat(text), mode, "manual", here)
     json.dump({**as_document(made), "spent": SPENT}, sys.stdout)
+    gc.freeze()  # leave as quickly as the command does
 
 
 if __name__ == "__main__":
