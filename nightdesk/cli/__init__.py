@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from nightdesk.cli import backfill, day, doctor, status, up
+from nightdesk.cli import backfill, day, doctor, replay, status, up
 from nightdesk.errors import NightdeskError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command("day")(day.day)
 app.command("backfill")(backfill.backfill)
+app.command("replay")(replay.replay)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("up")(up.up)

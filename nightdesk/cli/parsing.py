@@ -3,6 +3,7 @@
 from datetime import date
 
 from nightdesk.errors import Misconfigured
+from schemas.records import Mode
 
 
 def parsed_session(text: str | None) -> date | None:
@@ -13,3 +14,11 @@ def parsed_session(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise Misconfigured.value("session", text, "a date as 2018-12-31") from None
+
+
+def parsed_mode(text: str) -> Mode:
+    """Whose book. Raises `Misconfigured`."""
+    modes: dict[str, Mode] = {"paper": "paper", "backfill": "backfill"}
+    if text not in modes:
+        raise Misconfigured.value("book", text, ", ".join(modes))
+    return modes[text]

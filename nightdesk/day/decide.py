@@ -17,10 +17,13 @@ def generate_signal(day: Day, features: pd.DataFrame, trained: Trained) -> pd.Da
 
     A symbol without today's features holds. Where no model may trade, every target is zero: what is held is closed.
     """
-    desk, strategy = day.desk, day.desk.strategy
-    committed = desk.ledger.decision(desk.book.book_id, day.session)
-    if committed is not None:
-        return signals_of(committed.body)
+    committed = day.desk.ledger.decision(day.desk.book.book_id, day.session)
+    return wanted_signals(day, features, trained) if committed is None else signals_of(committed.body)
+
+
+def wanted_signals(day: Day, features: pd.DataFrame, trained: Trained) -> pd.DataFrame:
+    """The `Signals` frame that features and model make, whatever was decided before."""
+    strategy = day.desk.strategy
     if trained.champion is None:
         return flat(strategy.market.instruments)
     rows = features[features[Features.session] == pd.Timestamp(day.session)].set_index(Features.symbol)

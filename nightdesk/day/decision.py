@@ -75,6 +75,7 @@ def decided(
         "decided_at": WallClock().now().isoformat(),
         "known_until": day.detail["known_until"],
         "mlflow_run_id": trained.attempt.mlflow_run_id,
+        "strategy": strategy.model_dump(mode="json"),
     }
     decision = Decision(desk.book.book_id, day.session, day.execution_session, ATTEMPT, day.run.origin, sha256, body, envelope)
     return decision, [replace(order, decision_sha256=sha256) for order in intents]

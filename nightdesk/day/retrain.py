@@ -1,6 +1,6 @@
 """Step 5: refit on the purged past, when due."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -34,23 +34,35 @@ class Trained:
 def retrain_model(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> Trained:
     """Fit when no fit was attempted with its cut-off in the session's period; then say which model may trade.
 
-    A label is used once its `label_end` is at or before the session. Raises `OutOfSync` where a model file is not the one
+    A label is used once its `label_end` is at or before the session. A fit that never reached MLflow is made again when its
+    session is run again: equal data give an equal fit. Raises `OutOfSync` where a model file is not the one
     that the ledger names.
     """
-    desk, book_id = day.desk, day.desk.book.book_id
-    config = desk.strategy.learning_sha256
-    attempts = [model for model in desk.ledger.models(book_id) if model.cutoff <= day.session and model.config_sha256 == config]
-    due = not attempts or period_key(desk.strategy.model.retrain, attempts[-1].cutoff) != period_key(
-        desk.strategy.model.retrain, day.session
-    )
-    made, dataset = fitted(day, features, bars) if due else (None, None)
-    if made is not None:
-        attempt = _recorded(day, made, config)
-        attempts = [*attempts, attempt]
+    strategy, attempts = day.desk.strategy, _attempts(day)
+    newest, every = attempts[-1] if attempts else None, strategy.model.retrain
+    due = newest is None or period_key(every, newest.cutoff) != period_key(every, day.session)
+    unlogged = newest is not None and newest.cutoff == day.session and not newest.mlflow_run_id
+    made, dataset = fitted(day, features, bars) if due or unlogged else (None, None)
+    if made is not None and due:
+        _record(day, made, strategy.learning_sha256)
+    trained = replace(standing(day), fit=made, dataset=dataset)
+    day.detail["model"] = {"reason": trained.reason}
+    return trained
+
+
+def standing(day: Day) -> Trained:
+    """The model that may trade at the session, from the fits that the ledger has up to there. Writes nothing."""
+    desk = day.desk
+    attempts = _attempts(day)
     champion, reason = _champion(day, attempts)
     estimator = load_model(desk.settings.home / champion.file, champion.file_sha256) if champion else None
-    day.detail["model"] = {"fitted_today": made is not None, "reason": reason}
-    return Trained(champion, estimator, attempts[-1], reason, made, dataset)
+    return Trained(champion, estimator, attempts[-1], reason)
+
+
+def _attempts(day: Day) -> list[ModelRef]:
+    """The fits of this strategy's learning keys with a cut-off up to the session, oldest first."""
+    strategy, models = day.desk.strategy, day.desk.ledger.models(day.desk.book.book_id)
+    return [model for model in models if model.cutoff <= day.session and model.config_sha256 == strategy.learning_sha256]
 
 
 def fitted(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> tuple[Fit, pd.DataFrame]:
@@ -63,8 +75,8 @@ def fitted(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> tuple[Fit, p
     return made, features.merge(known, on=[Labels.session, Labels.symbol])
 
 
-def _recorded(day: Day, made: Fit, config: str) -> ModelRef:
-    """The fit on disk and in the ledger, file first: what the ledger names is there."""
+def _record(day: Day, made: Fit, config: str) -> None:
+    """Put the fit on disk and into the ledger, file first: what the ledger names is there."""
     desk, strategy = day.desk, day.desk.strategy
     sha256 = file = file_sha256 = ""
     if made.estimator is not None:
@@ -89,7 +101,6 @@ def _recorded(day: Day, made: Fit, config: str) -> ModelRef:
         metrics=made.metrics,
     )
     desk.ledger.append_model(model, promote=made.status == "passed")
-    return model
 
 
 def _champion(day: Day, attempts: list[ModelRef]) -> tuple[ModelRef | None, str]:

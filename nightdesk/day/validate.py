@@ -1,6 +1,7 @@
 """Step 2: refuse a bad day before it costs money."""
 
 import hashlib
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -17,10 +18,15 @@ def validate_bars(day: Day) -> pd.DataFrame:
 
     Read from the store, final at the session and nothing later. Raises `BadData` with every error; warnings are kept.
     """
+    return checked_bars(day, WallClock().now())
+
+
+def checked_bars(day: Day, known_until: datetime) -> pd.DataFrame:
+    """The bars that were final at the session as they were known at an instant, checked. Raises `BadData` as `validate_bars`."""
     desk = day.desk
+    day.detail["known_until"] = known_until.isoformat()
     symbols = desk.strategy.data_symbols
-    known_until = WallClock().now()
-    bars = desk.store.load_bars(symbols, available_until=day.as_of)
+    bars = desk.store.load_bars(symbols, available_until=day.as_of, known_until=known_until)
     first = bars[Bars.session].min().date() if len(bars) else day.session
     found = findings(bars, symbols, desk.sessions.between(first, day.session))
     day.findings = with_coverage(found, len(symbols), desk.strategy.market.min_coverage)
@@ -37,7 +43,6 @@ def validate_bars(day: Day) -> pd.DataFrame:
         "last": day.session.isoformat(),
         "sha256": bars_sha256(bars),
     }
-    day.detail["known_until"] = known_until.isoformat()
     return bars
 
 

@@ -64,9 +64,7 @@ def test_the_model_is_fitted_once_in_a_month_and_reused(week: list[DayReport]) -
     assert len({report.model["sha256"] for report in week}) == 1
 
 
-def test_second_run_of_the_same_session_places_nothing_and_says_so(
-    week: list[DayReport], strategy: str, home: Path
-) -> None:
+def test_second_run_of_the_same_session_places_nothing_and_says_so(week: list[DayReport], strategy: str, home: Path) -> None:
     again = played(strategy, WEEK[-1], home)
     assert again.resumed and not week[-1].resumed
     assert again.decision_sha256 == week[-1].decision_sha256
@@ -191,3 +189,17 @@ def test_bars_are_stored_once_however_often_a_day_runs(week: list[DayReport], ho
     store = BarStore(home / "store" / "sample")
     assert store.last_session(["^GSPC"]) == date(2018, 12, 27)
     assert week[0].bars["new"] == 5025 and [report.bars["new"] for report in week[1:]] == [1, 1, 1, 1]
+
+
+def test_a_fit_that_never_reached_mlflow_is_logged_when_its_session_runs_again(tmp_path: Path) -> None:
+    from nightdesk.ledger.store import Ledger, ledger_file
+
+    strategy = strategy_file(tmp_path)
+    first = played(strategy, "2018-12-20", tmp_path)
+    ledger = Ledger(ledger_file(tmp_path, "paper"))
+    ledger.set_mlflow_run(ledger.models("paper/cheap/cheap")[0].model_id, "")
+    again = played(strategy, "2018-12-20", tmp_path, mlflow_uri=f"sqlite:///{tmp_path}/empty/mlflow.db")
+    (model,) = ledger.models("paper/cheap/cheap")
+    ledger.close()
+    assert model.mlflow_run_id not in ("", first.model["mlflow_run_id"])
+    assert again.decision_sha256 == first.decision_sha256 and again.model["sha256"] == first.model["sha256"]

@@ -1,0 +1,97 @@
+"""A past decision computed again from what was known then: the same bytes, or the first difference."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from nightdesk.clock import WallClock
+from nightdesk.day.decide import wanted_signals
+from nightdesk.day.decision import decided
+from nightdesk.day.desk import Day
+from nightdesk.day.engineer import engineer_features
+from nightdesk.day.retrain import fitted, standing
+from nightdesk.day.settle import book_state
+from nightdesk.day.validate import checked_bars
+from nightdesk.errors import Misconfigured
+from nightdesk.learning.digest import model_sha256
+from nightdesk.ledger.book import book_id
+from nightdesk.ledger.store import Ledger, canonical_json
+from nightdesk.settings import Settings
+from nightdesk.wiring import load_strategy, open_desk, open_ledger
+from schemas.records import Decision, Mode, Run
+from schemas.strategy import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """`difference` names the first key that differs, what was decided and what is computed now; empty where identical."""
+
+    session: date
+    decision_sha256: str
+    difference: str
+
+    @property
+    def identical(self) -> bool:
+        return not self.difference
+
+
+def replays(strategy_name: str, mode: Mode, session: date | None, here: Settings) -> Iterator[Replayed]:
+    """Replay a session's decision, or every decision of the book, oldest first. Writes nothing.
+
+    Bars are read as they were known when the decision was made, the strategy is the one that it was made with, and a model
+    whose cut-off is the session is fitted again. Raises `Misconfigured` where the book has no such decision.
+    """
+    strategy = load_strategy(strategy_name, here)
+    book = book_id(mode, strategy.account, strategy.name)
+    ledger = open_ledger(mode, here)
+    try:
+        known = sorted(ledger.decided_sessions(book))
+        if not known or (session is not None and session not in known):
+            allowed = (
+                f"one of the {len(known)} decided from {known[0]} to {known[-1]}" if known else "none: no day was decided yet"
+            )
+            raise Misconfigured.value("session", str(session or "all"), allowed)
+        for chosen in known if session is None else [session]:
+            decision = ledger.decision(book, chosen)
+            if decision is not None:
+                yield replayed(decision, ledger, mode, here)
+    finally:
+        ledger.close()
+
+
+def replayed(decision: Decision, ledger: Ledger, mode: Mode, here: Settings) -> Replayed:
+    """One decision, again."""
+    envelope: Any = decision.envelope
+    strategy = Strategy.model_validate(envelope["strategy"])
+    desk = open_desk(strategy, mode, decision.session, ledger, here)
+    try:
+        run = Run("replay", decision.book_id, decision.session, decision.origin, False, WallClock().now())
+        day = Day(desk, decision.session, decision.execution_session, run)
+        bars = checked_bars(day, datetime.fromisoformat(envelope["known_until"]))
+        features = engineer_features(day, bars)
+        trained = standing(day)
+        if trained.attempt.cutoff == decision.session:
+            again = fitted(day, features, bars)[0].estimator
+            sha256 = model_sha256(again) if again is not None else ""
+            if sha256 != trained.attempt.sha256:
+                return Replayed(decision.session, decision.sha256, f"model.sha256 was {trained.attempt.sha256}, is now {sha256}")
+        made, _ = decided(day, wanted_signals(day, features, trained), trained, book_state(day), bars)
+    finally:
+        desk.broker.close()
+    return Replayed(decision.session, decision.sha256, first_difference(decision.body, made.body))
+
+
+def first_difference(was: Any, now: Any, path: str = "") -> str:
+    """The first place, in the order of the keys, where two documents differ; "" where their canonical text is equal."""
+    if canonical_json(was) == canonical_json(now):
+        return ""
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in sorted({*was, *now}):
+            if key not in was or key not in now or canonical_json(was[key]) != canonical_json(now[key]):
+                return first_difference(was.get(key), now.get(key), f"{path}.{key}".lstrip("."))
+    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        for place, (before, after) in enumerate(zip(was, now, strict=True)):
+            if canonical_json(before) != canonical_json(after):
+                return first_difference(before, after, f"{path}[{place}]")
+    return f"{path} was {canonical_json(was)}, is now {canonical_json(now)}"
