@@ -62,7 +62,7 @@ def settings() -> Settings:
 def prepare_environment(here: Settings) -> None:
     """Keep every library inside the home, quiet and untracked. Call it before Prefect, MLflow or matplotlib is imported.
 
-    Values that are already set by whoever started us as a child (a Prefect worker) stand; `PREFECT_API_URL` is left alone.
+    It sets these values whatever was inherited; which Prefect server is used is `use_prefect_api`'s business.
     """
     home = here.home
     fixed = {

@@ -21,17 +21,6 @@ ARGUMENTS = (
     "--no-first-run",
     "--disable-gpu",
 )
-STEPS = (
-    "ingest_bars",
-    "validate_bars",
-    "settle_books",
-    "engineer_features",
-    "retrain_model",
-    "log_experiment",
-    "generate_signal",
-    "place_orders",
-    "compute_performance",
-)
 COLUMNS = ("test_accuracy", "test_baseline", "train_accuracy", "live.equity", "live.benchmark")
 CHOSEN = {
     "color-scheme": "light",

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.pages import STEPS, Visit, is_seen, open_artifact, open_comparison, open_day, open_deployments, open_fits, visit
+from tests.pages import Visit, is_seen, open_artifact, open_comparison, open_day, open_deployments, open_fits, visit
 from tests.running import Up
+from tests.steps import STEPS
 
 pytestmark = pytest.mark.timeout(400)
 

@@ -124,9 +124,7 @@ def play(folder: Path, market: list, orders: list, costs: Costs, increment: floa
 
 @settings(max_examples=20, deadline=None)
 @given(MARKETS, ORDERS, COSTS, st.sampled_from([0.125, 1.0]))
-def test_books_add_up_whatever_is_ordered_on_whatever_market(
-    market: list, orders: list, costs: Costs, increment: float
-) -> None:
+def test_books_add_up_whatever_is_ordered_on_whatever_market(market: list, orders: list, costs: Costs, increment: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         story = play(Path(folder), market, orders, costs, increment)
     assert identities.holdings_are_fills(story.positions, story.fills) == []

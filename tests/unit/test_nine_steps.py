@@ -3,25 +3,16 @@
 import ast
 import importlib
 import re
+from collections.abc import Sequence
 
 import tasks
 from nightdesk.settings import CHECKOUT
+from tests.steps import STEPS
 
 FILES = [match.group(1) for match in re.finditer(r"^\d\. (\w+):", str(tasks.__doc__), flags=re.MULTILINE)]
-STEPS = [
-    "ingest_bars",
-    "validate_bars",
-    "settle_books",
-    "engineer_features",
-    "retrain_model",
-    "log_experiment",
-    "generate_signal",
-    "place_orders",
-    "compute_performance",
-]
 
 
-def _calls(path: str, names: list[str]) -> list[tuple[str, list[str]]]:
+def _calls(path: str, names: Sequence[str]) -> list[tuple[str, list[str]]]:
     """The calls of some functions in a file, in the order of the text, each with its arguments' names."""
     found = [
         (node.lineno, node.func.id, [ast.unparse(argument) for argument in node.args])
@@ -33,7 +24,7 @@ def _calls(path: str, names: list[str]) -> list[tuple[str, list[str]]]:
 
 def test_the_flow_makes_the_nine_calls_in_the_order_that_the_tasks_are_numbered() -> None:
     assert len(FILES) == 9
-    assert [name for name, _ in _calls("flows/daily.py", STEPS)] == STEPS
+    assert [name for name, _ in _calls("flows/daily.py", STEPS)] == list(STEPS)
     assert all(STEPS[place] in vars(importlib.import_module(f"nightdesk.day.{file}")) for place, file in enumerate(FILES))
 
 

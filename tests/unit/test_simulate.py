@@ -12,9 +12,7 @@ FREE = Costs(commission_bps=0, commission_per_share=0, commission_min=0, slippag
 NAN = math.nan
 
 
-def filled(
-    orders: list[float], opens: list[float], cash: float = 1e9, costs: Costs = FREE, increment: float = 1.0
-) -> OpenFills:
+def filled(orders: list[float], opens: list[float], cash: float = 1e9, costs: Costs = FREE, increment: float = 1.0) -> OpenFills:
     return open_fills(np.array(orders), np.array(opens), cash, costs, increment)
 
 
