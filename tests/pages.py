@@ -11,6 +11,7 @@ from urllib.parse import quote
 from playwright.sync_api import Locator, Page, Response, expect, sync_playwright
 
 from tests.running import Up
+from tests.steps import STEPS
 
 ARGUMENTS = (
     "--no-sandbox",
