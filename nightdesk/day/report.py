@@ -158,7 +158,7 @@ def _log_day(day: Day, decision: Decision | None, marks: list[Mark], plot: bytes
         return
     last = marks[-1]
     texts = {f"days/{day.session}.json": canonical_json(decision.body)} if decision else {}
-    metrics = {"live.equity": float(last.equity), "live.benchmark": float(last.benchmark or math.nan)}
+    metrics = {"live.equity": round(float(last.equity), 2), "live.benchmark": round(float(last.benchmark or math.nan), 2)}
     log = DayLog(newest.mlflow_run_id, len(marks) - 1, metrics, texts, {"days/equity.png": plot}, {}, newest.model_id)
     day.desk.tracker.log_day(log, key=f"{day.desk.book.book_id}/{day.session}")
 
