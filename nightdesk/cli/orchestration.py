@@ -3,12 +3,11 @@
 import json
 import os
 import sys
-import urllib.request
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
+from nightdesk.cli.services import answers
 from nightdesk.settings import Settings, prepare_environment, use_prefect_api
 
 UP_FILE = "up.json"
@@ -21,7 +20,7 @@ def start_prefect(here: Settings) -> bool:
     url = here.prefect_api_url or running_api_url(here.home)
     use_prefect_api(url)
     if url:
-        return _answers(url)
+        return answers(f"{url}/health")
     return _embedded_starts()
 
 
@@ -33,15 +32,7 @@ def running_api_url(home: Path) -> str:
     except (OSError, ValueError, KeyError):
         return ""
     url = str(up["prefect_api_url"])
-    return url if _answers(url) else ""
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (URLError, OSError, ValueError):
-        return False
+    return url if answers(f"{url}/health") else ""
 
 
 def _embedded_starts() -> bool:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from types import FrameType, TracebackType
 from urllib.parse import urlsplit
@@ -111,9 +111,10 @@ class Services:
 
 
 def answers(url: str) -> bool:
-    """Whether a page of this machine answers 200, asked without any proxy."""
+    """Whether a page answers 200 within seconds, asked without any proxy."""
     address = urlsplit(url)
-    connection = HTTPConnection(address.hostname or "", address.port, timeout=5)
+    kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
+    connection = kind(address.hostname or "", address.port, timeout=2)
     try:
         connection.request("GET", address.path)
         return connection.getresponse().status == 200

@@ -8,7 +8,7 @@ import pandas as pd
 
 from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day, step
-from nightdesk.market.checks import CHECKS, findings, raise_errors, with_coverage
+from nightdesk.market.checks import checks_passed, findings, raise_errors, with_coverage
 from schemas.bars import Bars
 
 
@@ -31,7 +31,7 @@ def checked_bars(day: Day, known_until: datetime) -> pd.DataFrame:
     found = findings(bars, symbols, desk.sessions.between(first, day.session))
     day.findings = with_coverage(found, len(symbols), desk.strategy.market.min_coverage)
     day.detail["checks"] = {
-        "passed": len(CHECKS) - len({finding.code for finding in day.findings}),
+        "passed": checks_passed(day.findings),
         "warnings": [finding.message for finding in day.findings if finding.severity == "warning"],
     }
     raise_errors(day.findings)

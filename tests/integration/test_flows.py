@@ -137,6 +137,32 @@ def test_a_backfill_plays_each_session_once_and_goes_on_behind_the_last(strategy
     assert [len(_flow_runs(f"daily 2018-12-{day}")) for day in (27, 28, 31)] == [1, 1, 1]
 
 
+@pytest.mark.parametrize(("error", "asked"), [("TryAgain", 3), ("BadData", 1)])
+def test_ingest_is_tried_again_only_where_the_source_could_not_be_reached(
+    error: str, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tasks.opening
+    from flows.daily import daily
+    from nightdesk import errors
+    from nightdesk.market.sample import SampleSource
+    from tasks.ingest import ingest_bars
+
+    honest, calls = SampleSource.fetch_bars, []
+
+    def fails_twice(*args: Any) -> Any:
+        calls.append(args)
+        if len(calls) < 3:
+            raise getattr(errors, error)("the source is away")
+        return honest(*args)
+
+    monkeypatch.setattr(SampleSource, "fetch_bars", fails_twice)
+    monkeypatch.setattr(ingest_bars, "retry_delay_seconds", [0, 0, 0])
+    monkeypatch.setattr(tasks.opening, "settings", lambda: settings_in(tmp_path))
+    state = daily(strategy_file(tmp_path / "strategies"), date(2018, 12, 20), return_state=True)
+    assert (len(calls), state.type.value) == (asked, "COMPLETED")
+    assert (state.name == "No trade: data") == (error == "BadData")
+
+
 def test_a_failed_day_is_a_failed_run_that_still_carries_its_report(strategy: str, home: Path) -> None:
     from flows.daily import daily
 
