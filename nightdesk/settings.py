@@ -4,7 +4,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nightdesk.errors import Misconfigured
@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """What the environment says (`NIGHTDESK_...`). Paths are absolute once read."""
 
-    model_config = SettingsConfigDict(env_prefix="NIGHTDESK_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="NIGHTDESK_", frozen=True, extra="ignore", populate_by_name=True)
 
     home: Path = Field(Path("var"), description="The only folder the program writes to.")
     strategies: Path = Field(Path("strategies"), description="Where strategy files lie; the checkout's own if absent.")
@@ -23,8 +23,16 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow server that `nightdesk up` starts.")
     prefect_api_url: str = Field("", description="A Prefect server to use; empty: that of `nightdesk up`, else an embedded one.")
     mlflow_uri: str = Field("", description="An MLflow server to log to; empty: SQLite in the home.")
+    data: Path = Field(Path("data"), description="The folder of CSV and Parquet files that the source csvdir reads.")
+    store: str = Field("", description="Where the bars are kept, as s3://bucket/folder; empty: in the home.")
+    yahoo_url: str = Field("", description="Another server that speaks Yahoo's chart API; empty: Yahoo's own.")
+    alpaca_data_url: str = Field("", description="Another server that speaks Alpaca's data API; empty: Alpaca's own.")
+    alpaca_key_id: str = Field("", validation_alias="APCA_API_KEY_ID", description="The id of an Alpaca key.")
+    alpaca_secret_key: SecretStr = Field(
+        SecretStr(""), validation_alias="APCA_API_SECRET_KEY", description="The secret of that key."
+    )
 
-    @field_validator("home", "strategies")
+    @field_validator("home", "strategies", "data")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().resolve()
@@ -55,7 +63,8 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        key = f"NIGHTDESK_{str(first['loc'][0]).upper()}"
+        name = str(first["loc"][0])
+        key = name if name.startswith("APCA_") else f"NIGHTDESK_{name.upper()}"
         raise Misconfigured.value(key, first["input"], first["msg"]) from None
 
 
@@ -105,6 +114,7 @@ def service_environment(here: Settings) -> dict[str, str]:
     return passed_on | {
         "NIGHTDESK_HOME": str(here.home),
         "NIGHTDESK_STRATEGIES": str(here.strategies),
+        "NIGHTDESK_DATA": str(here.data),
         "NIGHTDESK_PREFECT_PORT": str(here.prefect_port),
         "NIGHTDESK_MLFLOW_PORT": str(here.mlflow_port),
         "PREFECT_API_URL": api,

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 DATA_SYMBOL = r"^\^?[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
 ORDER_SYMBOL = r"^[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
@@ -14,6 +14,7 @@ ESTIMATOR_PACKAGES = ("sklearn",)
 """Packages whose estimators may be named: a strategy file must not be able to import anything it likes."""
 ESTIMATOR_PATH = rf"^({'|'.join(ESTIMATOR_PACKAGES)})(\.[a-z][a-z0-9_]*)+\.[A-Z][A-Za-z0-9]*$"
 
+SourceName = Literal["sample", "csvdir", "yahoo", "alpaca"]
 DataSymbol = Annotated[str, StringConstraints(pattern=DATA_SYMBOL)]
 OrderSymbol = Annotated[str, StringConstraints(pattern=ORDER_SYMBOL)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -40,11 +41,30 @@ class Instrument(Section):
 class Market(Section):
     """Where bars come from and when the exchange is open."""
 
-    source: Literal["sample"] = Field(description="The bar source.")
+    source: SourceName = Field(description="The bar source.")
+    second_source: SourceName | None = Field(
+        None, description="Asked when the first fails; its closes are compared with the first's."
+    )
+    second_tolerance: float = Field(
+        0.005, ge=0, le=0.5, description="Largest difference of a close between the two sources, as a share of it."
+    )
+    late_bar_wait_min: float = Field(
+        60, ge=0, le=900, description="Minutes to wait for a bar that is late, on a living market; then there is no trade."
+    )
+    restatement_tolerance: float = Field(
+        1e-6, ge=1e-6, le=0.5, description="A stored price that the vendor moves by more, without an action, stops the day."
+    )
     calendar: str = Field(description="The exchange calendar, by its ISO 10383 code, as XNYS.")
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(description="The book's one currency.")
     min_coverage: float = Field(1.0, gt=0, le=1, description="Share of the symbols that must have today's bar.")
     instruments: tuple[Instrument, ...] = Field(min_length=1, description="What is read and what is traded.")
+
+    @field_validator("second_source")
+    @classmethod
+    def _another(cls, second: str | None, info: ValidationInfo) -> str | None:
+        if second is not None and second == info.data.get("source"):
+            raise ValueError("a source other than the first")
+        return second
 
     @field_validator("instruments")
     @classmethod
@@ -174,7 +194,9 @@ class Strategy(Section):
     @property
     def learning_sha256(self) -> str:
         """SHA-256 of the keys that a fit depends on: a model fitted under others is not this strategy's model."""
-        return _sha256(self.model_dump(mode="json", include={"market", "features", "target", "model", "gate"}))
+        market = {"source", "second_source", "calendar", "currency", "min_coverage", "instruments"}
+        learnt_from = {"market": market, "features": True, "target": True, "model": True, "gate": True}
+        return _sha256(self.model_dump(mode="json", include=learnt_from))
 
 
 def _sha256(document: object) -> str:

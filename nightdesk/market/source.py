@@ -33,6 +33,8 @@ class Source(Protocol):
     def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> pd.DataFrame:
         """`Bars` from `first` to `last`, both included, sorted by (session, symbol): what the vendor says, unchecked.
 
-        No row where the vendor has none. Raises `Misconfigured` for a symbol that it does not know.
+        No row where the vendor has none. The frame's `attrs["notes"]`, where it is there, has sentences about how it was
+        fetched that a person should read. Raises `Misconfigured` for a symbol that it does not know, `TryAgain` where the vendor
+        could not be asked: a failed answer is never an empty frame.
         """
         ...
