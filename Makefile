@@ -10,7 +10,7 @@ unexport PYTHONHOME
 unexport UV_PYTHON
 unexport UV_SYSTEM_PYTHON
 
-.PHONY: help setup day test lint up bench lock screenshots clean
+.PHONY: help setup day test soak lint up bench lock screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -23,6 +23,9 @@ day: $(READY) ## play the last 21 sessions of the sample market, on paper
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest
+
+soak: $(READY) ## run the long tests: a year of days replayed
+	$(BIN)/python -m pytest --timeout 3600 tests/soak/*.py
 
 lint: $(READY) ## ruff, mypy and the import rules
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from functools import cache
+from itertools import product
 
 import pandas as pd
 
@@ -10,7 +11,8 @@ from nightdesk.errors import Misconfigured
 SETTLE_DELAY = timedelta(minutes=15)
 """A bar is final this long after the close."""
 
-FIRST_DAY = "1990-01-01"
+FIRST_DAYS = ("1990-01-01", "2000-01-01")
+"""Where a calendar begins: the second for exchanges whose sessions are not known back to the first, as Tokyo."""
 
 
 class Sessions:
@@ -104,17 +106,21 @@ class Sessions:
 
 @cache
 def exchange_sessions(name: str) -> Sessions:
-    """The sessions of an exchange from 1990 to about a year ahead, by its ISO 10383 code, as XNYS.
+    """The sessions of an exchange from 1990 (or 2000) to past the end of next year, by its ISO 10383 code, as XNYS.
 
-    Raises `Misconfigured` where there is no such calendar, or where it does not reach back to 1990.
+    Where the exchange's calendar is not published so far ahead, they end where it does.
+
+    Raises `Misconfigured` where there is no such calendar, or where it does not reach back to 2000.
     """
     import exchange_calendars
 
     names = exchange_calendars.get_calendar_names(include_aliases=False)
     if name not in names:
         raise Misconfigured.value("calendar", name, f"one of {len(names)} exchange codes, as XNYS, XLON, XFRA, XHKG, XASX")
-    try:
-        calendar = exchange_calendars.get_calendar(name, start=FIRST_DAY)
-    except (ValueError, NotImplementedError):
-        raise Misconfigured.value("calendar", name, "an exchange whose sessions are known back to 1990, as XNYS") from None
-    return Sessions(name, calendar.schedule)
+    far = pd.Timestamp(exchange_calendars.ExchangeCalendar.default_end().year + 1, 12, 31)
+    for first, last in product(FIRST_DAYS, (far, None)):  # and some publish their holidays a year ahead only
+        try:
+            return Sessions(name, exchange_calendars.get_calendar(name, start=first, end=last).schedule)
+        except (ValueError, NotImplementedError):
+            continue
+    raise Misconfigured.value("calendar", name, f"an exchange whose sessions are known back to {FIRST_DAYS[-1]}, as XNYS")

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     store: str = Field("", description="Where the bars are kept, as s3://bucket/folder; empty: in the home.")
     yahoo_url: str = Field("", description="Another server that speaks Yahoo's chart API; empty: Yahoo's own.")
     alpaca_data_url: str = Field("", description="Another server that speaks Alpaca's data API; empty: Alpaca's own.")
+    alpaca_url: str = Field("", description="Another server that speaks Alpaca's trading API; empty: its paper service.")
     alpaca_key_id: str = Field("", validation_alias="APCA_API_KEY_ID", description="The id of an Alpaca key.")
     alpaca_secret_key: SecretStr = Field(
         SecretStr(""), validation_alias="APCA_API_SECRET_KEY", description="The secret of that key."

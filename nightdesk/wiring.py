@@ -1,7 +1,7 @@
 """Settings to a Desk: where names become objects."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,18 +17,22 @@ from nightdesk.features.matrix import require_features
 from nightdesk.learning.estimator import new_estimator
 from nightdesk.learning.model_file import TRUSTED_TYPES, load_model
 from nightdesk.ledger.book import book_id, holdings
-from nightdesk.ledger.store import Ledger, ledger_file
+from nightdesk.ledger.file import ledger_file
+from nightdesk.ledger.store import Ledger
+from nightdesk.market.alpaca import AlpacaSource
+from nightdesk.market.csvdir import CsvDirSource
+from nightdesk.market.quarantine import Quarantine
 from nightdesk.market.sample import SampleSource
+from nightdesk.market.second import SecondedSource
 from nightdesk.market.source import Source
 from nightdesk.market.store import BarStore
+from nightdesk.market.yahoo import YahooSource
 from nightdesk.sessions import Sessions, exchange_sessions
 from nightdesk.settings import Settings
 from nightdesk.tracking.tracker import Tracker
 from schemas.bars import Bars
 from schemas.records import Book, Mode
 from schemas.strategy import Strategy
-
-SOURCES: dict[str, type[SampleSource]] = {"sample": SampleSource}
 
 
 def load_strategy(name: str, here: Settings) -> Strategy:
@@ -60,19 +64,48 @@ def _sentence(row: Mapping[str, object]) -> str:
     return f"{key} was {row['input']!r}, allowed: {message[:1].lower()}{message[1:]}"
 
 
-def source_of(strategy: Strategy) -> Source:
-    """The strategy's source; its bars must be in the book's currency."""
-    source = SOURCES[strategy.market.source]()
-    if source.currency != strategy.market.currency:
-        raise Misconfigured.value(
-            "market.currency", strategy.market.currency, f"{source.currency}, as {source.name} quotes in it"
-        )
-    return source
+def source_of(strategy: Strategy, here: Settings) -> Source:
+    """The strategy's source, with its second one where it names one; its bars must be in the book's currency."""
+    market, sessions = strategy.market, exchange_sessions(strategy.market.calendar)
+    source = new_source(market.source, here, market.currency, strategy.data_symbols, sessions)
+    if source.currency != market.currency:
+        raise Misconfigured.value("market.currency", market.currency, f"{source.currency}, as {source.name} quotes in it")
+    if market.second_source is None:
+        return source
+    second = new_source(market.second_source, here, market.currency, strategy.data_symbols, sessions)
+    return SecondedSource(source, second, market.second_tolerance)
 
 
-def clock_of(source: Source, sessions: Sessions, session: date) -> Clock:
-    """The source's clock: on a simulated market it stands where the session's bar is final."""
-    return WallClock() if source.span is None else FrozenClock(sessions.settled_at(session))
+def new_source(name: str, here: Settings, currency: str, symbols: Sequence[str], sessions: Sessions) -> Source:
+    """A source by its name. `currency` and `symbols` are for the folder of files, which does not say them."""
+    if name == "sample":
+        return SampleSource()
+    if name == "csvdir":
+        return CsvDirSource(here.data, currency, symbols, sessions)
+    if name == "yahoo":
+        return YahooSource(here.home / "cache" / "yahoo", WallClock().now, here.yahoo_url)
+    return AlpacaSource(here.alpaca_key_id, here.alpaca_secret_key, WallClock().now, here.alpaca_data_url)
+
+
+def store_of(source: Source, here: Settings) -> BarStore:
+    """Where the bars of a source are kept."""
+    return store_at(source.name, here)
+
+
+def store_at(source: str, here: Settings) -> BarStore:
+    """Where the bars of the source of a name are kept."""
+    return BarStore(f"{here.store}/{source}" if here.store else here.home / "store" / source)
+
+
+def quarantine_of(source: Source, here: Settings) -> Quarantine:
+    """Where the bars of a source wait that are not stored."""
+    return Quarantine(here.home / "quarantine" / f"{source.name}.sqlite")
+
+
+def clock_of(source: Source, sessions: Sessions, session: date, mode: Mode) -> Clock:
+    """The source's clock: on a simulated market, and in a backfill, it stands where the session's bar is final."""
+    simulated = source.span is not None or mode == "backfill"
+    return FrozenClock(sessions.settled_at(session)) if simulated else WallClock()
 
 
 def open_ledger(mode: Mode, here: Settings) -> Ledger:
@@ -88,9 +121,8 @@ def new_book(strategy: Strategy, mode: Mode) -> Book:
 def open_desk(strategy: Strategy, mode: Mode, session: date, ledger: Ledger, here: Settings) -> Desk:
     """The desk for one session. Whatever is wrong with the strategy or the home is refused here, before anything runs."""
     new_estimator(strategy.model)
-    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy)
-    clock = clock_of(source, sessions, session)
-    store = BarStore(here.home / "store" / source.name)
+    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy, here)
+    clock, store = clock_of(source, sessions, session, mode), store_of(source, here)
     book = new_book(strategy, mode)
     shared = [other.book_id for other in ledger.books(book.account) if other.book_id != book.book_id]
     if shared:
@@ -115,7 +147,7 @@ def open_desk(strategy: Strategy, mode: Mode, session: date, ledger: Ledger, her
         trusted_types=TRUSTED_TYPES,
         ui_url=here.mlflow_url,
     )
-    return Desk(here, strategy, book, clock, sessions, source, store, broker, ledger, tracker)
+    return Desk(here, strategy, book, clock, sessions, source, store, quarantine_of(source, here), broker, ledger, tracker)
 
 
 def _require_listed(strategy: Strategy, held: Mapping[str, Decimal]) -> None:

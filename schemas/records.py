@@ -132,7 +132,7 @@ class ModelRef:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One decision, final once committed. `body` is the canonical document whose SHA-256 names it; `envelope` holds run
-    ids, versions and wall times, outside the hash."""
+    ids, versions and wall times, outside the hash. `chain_sha256` ties it to the book's decisions before it; "" until then."""
 
     book_id: str
     session: date
@@ -142,6 +142,7 @@ class Decision:
     sha256: str
     body: Json
     envelope: Json
+    chain_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,8 @@ class DayReport:
     """What a day came to, as it is printed, shown in Prefect and given to machines. Money in `currency`, ratios as fractions.
 
     `exit_code` is that of the command. `signal` has a row for each instrument; `model` is the newest fit; `performance` the
-    figures of the book since its first session; `look` where a person finds more.
+    figures of the book since its first session; `look` where a person finds more. `restated` says what the vendor has changed in
+    the past of its bars, and whether the last decisions would have been others; empty where nothing was compared.
     """
 
     strategy: str
@@ -240,7 +242,9 @@ class DayReport:
     resumed: bool
     orchestrated: bool
     decision_sha256: str
+    chain_sha256: str
     bars: Json
+    restated: Json
     checks: Json
     model: Json
     signal: tuple[Json, ...]

@@ -4,7 +4,7 @@ import hashlib
 import json
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
@@ -188,15 +188,18 @@ class Strategy(Section):
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the file's meaning (canonical JSON of every key), not of its bytes."""
-        return _sha256(self.model_dump(mode="json"))
+        """SHA-256 of the file's meaning, not of its bytes: canonical JSON of every key that is not at its default.
+
+        So a key that a later version adds leaves the hashes of older files alone. A default, once published, never changes.
+        """
+        return _sha256(self.model_dump(mode="json", exclude_defaults=True))
 
     @property
     def learning_sha256(self) -> str:
         """SHA-256 of the keys that a fit depends on: a model fitted under others is not this strategy's model."""
         market = {"source", "second_source", "calendar", "currency", "min_coverage", "instruments"}
-        learnt_from = {"market": market, "features": True, "target": True, "model": True, "gate": True}
-        return _sha256(self.model_dump(mode="json", include=learnt_from))
+        learnt_from: Any = {"market": market, "features": True, "target": True, "model": True, "gate": True}
+        return _sha256(self.model_dump(mode="json", include=learnt_from, exclude_defaults=True))
 
 
 def _sha256(document: object) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from prefect import get_run_logger, task
+from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from nightdesk.day import ingest
@@ -24,7 +25,11 @@ def _outside_failed(_task: Any, _run: Any, state: Any) -> bool:
 def ingest_bars(day: Day) -> None:
     """Fetch the bars up to the session and append what is new.
 
-    Reads: the strategy's source. Writes: the bar store. Tried again only where the source could not be reached.
+    Reads: the strategy's source. Writes: the bar store, the quarantine, the ledger; a table artifact where the vendor changed
+    the past. Tried again only where the source could not be reached.
     """
     appended = ingest.ingest_bars(day)
+    restated: Any = day.detail["restated"]
+    if restated["values"]:
+        create_table_artifact(restated["first"], key="restated-bars", description=restated["sentence"] or "Late volume only.")
     get_run_logger().info("%d new bars, %d restated", appended.new, appended.restated)

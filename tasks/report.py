@@ -1,7 +1,7 @@
 """9. The day's report: performance, plots, where to look further."""
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from nightdesk.day import report
@@ -14,10 +14,14 @@ from schemas.records import DayReport
 def compute_performance(day: Day) -> DayReport:
     """What the day came to.
 
-    Reads: the ledger. Writes: report, plot and decision document in the home, MLflow, a markdown artifact in Prefect.
+    Reads: the ledger. Writes: report, plot and decision document in the home, MLflow, a markdown and a link artifact in
+    Prefect.
     """
     made = report.compute_performance(day)
     page = markdown(made, report.load_plot(made))
     create_markdown_artifact(page, key="day-report", description=f"{made.strategy} {made.session}: {made.outcome}")
+    if made.decision_sha256 and "/runs/" in made.look["mlflow"]:
+        document = f"{made.look['mlflow']}/artifacts/days/{made.session}.json"
+        create_link_artifact(document, link_text=f"decision {made.decision_sha256}", key="decision-document")
     get_run_logger().info("%s: %s", made.outcome, made.reason)
     return made

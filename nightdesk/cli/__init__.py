@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from nightdesk.cli import backfill, day, doctor, replay, status, up
+from nightdesk.cli import backfill, check, day, doctor, lineage, quarantine, replay, status, up
 from nightdesk.errors import NightdeskError
 
 app = typer.Typer(
@@ -19,7 +19,10 @@ app = typer.Typer(
 )
 app.command("day")(day.day)
 app.command("backfill")(backfill.backfill)
+app.command("trace")(lineage.trace)
 app.command("replay")(replay.replay)
+app.command("check")(check.check)
+app.add_typer(quarantine.app, name="quarantine")
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("up")(up.up)

@@ -5,18 +5,23 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from importlib.metadata import version
 from urllib.parse import urlsplit
 
+from nightdesk.brokers.alpaca_calendar import AlpacaCalendar, differences
 from nightdesk.cli.orchestration import running_api_url
 from nightdesk.clock import WallClock
 from nightdesk.errors import NightdeskError
 from nightdesk.ledger.store import Ledger
 from nightdesk.sessions import exchange_sessions
 from nightdesk.settings import Settings
-from nightdesk.wiring import load_strategy
+from nightdesk.wiring import load_strategy, store_at
 
 FREE_GB = 1.0
+UNSCHEDULED_CLOSES = (date(2012, 10, 29), date(2012, 10, 30), date(2018, 12, 5), date(2025, 1, 9))
+"""Days on which New York stayed closed at short notice: two for a hurricane, two for presidents' funerals (NYSE)."""
+
 TOGETHER = ("prefect", "mlflow", "pandas", "scikit-learn", "fastapi", "sqlalchemy")
 
 
@@ -59,12 +64,25 @@ def _home(here: Settings) -> tuple[bool, str]:
 
 
 def _calendar(here: Settings) -> tuple[bool, str]:
+    """Whether the installed calendar knows the closes that no rule foretells, and reaches past next year."""
     sessions, now = exchange_sessions("XNYS"), WallClock().now()
-    ahead = (sessions.last - now.date()).days
-    return (
-        ahead >= 180,
-        f"XNYS reaches to {sessions.last}, {ahead} days ahead; newest final session {sessions.latest_settled(now)}",
-    )
+    wrong = [f"{day} is a session in it, the exchange was closed" for day in UNSCHEDULED_CLOSES if sessions.is_session(day)]
+    if sessions.last.year <= now.year + 1:
+        wrong.append(f"it ends with {sessions.last}, needed: past {now.year + 1}")
+    known = f"XNYS knows the unscheduled closes up to {max(UNSCHEDULED_CLOSES)}, reaches to {sessions.last}"
+    newest = f"newest final session {sessions.latest_settled(now)}"
+    return not wrong, "; ".join([*wrong, newest] if wrong else [known, newest])
+
+
+def _broker_calendar(here: Settings) -> tuple[bool, str]:
+    """The broker's own calendar against the installed one, where there is a broker with one."""
+    if not here.alpaca_key_id:
+        return True, "no broker with a calendar of its own is set up"
+    now, sessions = WallClock().now(), exchange_sessions("XNYS")
+    first, last = now.date() - timedelta(days=30), min(now.date() + timedelta(days=365), sessions.last)
+    broker = AlpacaCalendar(here.alpaca_key_id, here.alpaca_secret_key, here.alpaca_url)
+    wrong = differences(sessions, broker.fetch_sessions(first, last), first, last)
+    return not wrong, "; ".join(wrong[:3]) or f"Alpaca has the same sessions, opens and closes from {first} to {last}"
 
 
 def _strategies(here: Settings) -> tuple[bool, str]:
@@ -78,8 +96,23 @@ def _ledgers(here: Settings) -> tuple[bool, str]:
     for file in files:
         ledger = Ledger(file)
         ledger.require_sound()
+        for book in ledger.books():
+            ledger.require_unbroken(book.book_id)
         ledger.close()
-    return True, f"{', '.join(file.stem for file in files) or 'none yet'}: sound"
+    return True, f"{', '.join(file.stem for file in files) or 'none yet'}: sound, every decision as it was committed"
+
+
+def _bars(here: Settings) -> tuple[bool, str]:
+    """Every file of every bar store against the hashes that the ledgers have."""
+    checked = 0
+    for file in sorted((here.home / "ledger").glob("*.sqlite")):
+        ledger = Ledger(file)
+        for source in ledger.bar_sources():
+            recorded = ledger.bar_files(source)
+            store_at(source, here).require_intact(recorded)
+            checked += len(recorded)
+        ledger.close()
+    return True, f"{checked} files, each as it was written" if checked else "none stored yet"
 
 
 def _mlflow(here: Settings) -> tuple[bool, str]:
@@ -100,8 +133,10 @@ CHECKS: dict[str, Callable[[Settings], tuple[bool, str]]] = {
     "versions": _versions,
     "home": _home,
     "calendar": _calendar,
+    "broker": _broker_calendar,
     "strategies": _strategies,
     "ledgers": _ledgers,
+    "bars": _bars,
     "mlflow": _mlflow,
     "prefect": _prefect,
 }

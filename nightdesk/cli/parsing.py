@@ -1,5 +1,6 @@
 """Text from the command line into values, or a sentence."""
 
+import re
 from datetime import date
 
 from nightdesk.errors import Misconfigured
@@ -14,6 +15,11 @@ def parsed_session(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise Misconfigured.value("session", text, "a date as 2018-12-31") from None
+
+
+def is_session(text: str) -> bool:
+    """Whether a text looks like a date; an order's id does not."""
+    return re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}", text) is not None
 
 
 def parsed_mode(text: str) -> Mode:

@@ -38,16 +38,21 @@ def print_day(made: DayReport | Closed | Exception, as_json: bool) -> None:
 
 
 def _print_report(report: DayReport) -> None:
-    console = Console(width=min(WIDTH, Console().width) if sys.stdout.isatty() else WIDTH, highlight=False)
+    console = report_console()
     book = "" if report.orchestrated else "  (unorchestrated: Prefect was away)"
     console.print(Rule(f"{report.strategy} · {report.mode} book · {report.session:%A %d %B %Y}{book}", style="dim"))
-    console.print(_table(facts(report)))
+    console.print(table_of(facts(report)))
     shown = figures(report)
     if shown:
         console.print(Rule(f"since the first session ({report.sessions} sessions)", style="dim"))
         console.print(_columns(shown))
     console.print(Rule("look further", style="dim"))
-    console.print(_table([(LOOK[what], _near(where)) for what, where in report.look.items()]))
+    console.print(table_of([(LOOK[what], _near(where)) for what, where in report.look.items()]))
+
+
+def report_console() -> Console:
+    """The terminal, at most `WIDTH` wide."""
+    return Console(width=min(WIDTH, Console().width) if sys.stdout.isatty() else WIDTH, highlight=False)
 
 
 def _near(where: str) -> str:
@@ -58,7 +63,8 @@ def _near(where: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else where
 
 
-def _table(rows: list[tuple[str, str]]) -> Table:
+def table_of(rows: list[tuple[str, str]]) -> Table:
+    """Lines of (what, how it is)."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True, min_width=9)
     table.add_column(overflow="fold")

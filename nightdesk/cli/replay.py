@@ -8,9 +8,8 @@ from nightdesk.cli.options import DEFAULT_STRATEGY, JsonOption, StrategyOption
 
 
 def replay(
-    session: Annotated[
-        str | None, typer.Argument(help="A decided session, as 2018-12-31. Default: every one.", show_default=False)
-    ] = None,
+    session: Annotated[str | None, typer.Argument(help="A decided session, as 2018-12-31.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every decided session instead of one, oldest first.")] = False,
     book: Annotated[str, typer.Option(help="Whose decisions: paper or backfill.")] = "paper",
     strategy: StrategyOption = DEFAULT_STRATEGY,
     json: JsonOption = False,
@@ -21,8 +20,11 @@ def replay(
 
     from nightdesk.cli.parsing import parsed_mode, parsed_session
     from nightdesk.day.replay import replays
+    from nightdesk.errors import Misconfigured
     from nightdesk.settings import settings
 
+    if (session is None) != every:
+        raise Misconfigured.value("session", session or "none", "a decided session, or --all, not both")
     different, rows = 0, []
     for row in replays(strategy, parsed_mode(book), parsed_session(session), settings()):
         different += not row.identical

@@ -13,7 +13,7 @@ from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day
 from nightdesk.day.retrain import Trained
 from nightdesk.ledger.book import order_id
-from nightdesk.ledger.store import canonical_json
+from nightdesk.ledger.file import canonical_json
 from nightdesk.portfolio.limits import breaches
 from nightdesk.portfolio.rebalance import order_quantities
 from nightdesk.portfolio.sizing import Floats, target_quantities
@@ -46,6 +46,9 @@ def decided(
     broken = breaches(names, quantities, held, closes, equity, strategy.limits)
     ordered = np.zeros_like(quantities) if broken else quantities
     outcome, reason = _outcome(day, trained, names, ordered, broken)
+    if day.reconstructed:
+        reason = f"decided too late for the open of {day.execution_session}, for the record: {outcome}: {reason}"
+        outcome, ordered = "missed", np.zeros_like(quantities)
     body: dict[str, object] = {
         "schema": 1,
         "book": desk.book.book_id,
@@ -89,8 +92,8 @@ def _closes(day: Day, bars: pd.DataFrame) -> Floats:
 
 
 def _previous_weights(day: Day, names: list[str]) -> Floats:
-    """What was last wanted of each instrument, NaN where nothing was."""
-    last = day.desk.ledger.last_decision(day.desk.book.book_id, before=day.session)
+    """What was last wanted of each instrument by a decision that could order, NaN where nothing was."""
+    last = day.desk.ledger.last_decision(day.desk.book.book_id, before=day.session, ordered=True)
     wanted: Any = last.body["wanted"] if last else {}
     return np.array([wanted.get(name, math.nan) for name in names], dtype=float)
 

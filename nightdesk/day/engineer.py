@@ -4,6 +4,7 @@ import pandas as pd
 
 from nightdesk.day.desk import Day, step
 from nightdesk.day.validate import frame_sha256
+from nightdesk.errors import BadData
 from nightdesk.features.matrix import feature_matrix
 from nightdesk.features.panels import forward_adjusted, panels
 from schemas.features import Features
@@ -11,7 +12,12 @@ from schemas.features import Features
 
 @step("engineer")
 def engineer_features(day: Day, bars: pd.DataFrame) -> pd.DataFrame:
-    """The `Features` frame of the symbols that the strategy reads, from forward-adjusted bars."""
+    """The `Features` frame of the symbols that the strategy reads, from forward-adjusted bars.
+
+    Raises `BadData` where the vendor rewrote the past today with nothing to explain it: no fit and no decision on such bars.
+    """
+    if day.disputed:
+        raise BadData(day.disputed, session=day.session)
     strategy = day.desk.strategy
     symbols = sorted({row.signal for row in strategy.market.instruments})
     features = feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, symbols)

@@ -1,37 +1,173 @@
 """Step 1: new and changed bars into the store."""
 
+import logging
+from collections.abc import Iterable
 from datetime import date
+from typing import Any
+
+import pandas as pd
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_before_delay, wait_fixed
 
 from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day, step
-from nightdesk.market.checks import findings, raise_errors, with_coverage
+from nightdesk.day.rewritten import changed_decisions, restatement_summary
+from nightdesk.day.set_aside import quarantined_bars
+from nightdesk.day.validate import note_findings
+from nightdesk.errors import BadData
+from nightdesk.market.checks import SET_ASIDE, findings, with_coverage
+from nightdesk.market.restated import KEY, bars_to_store, restatements
 from nightdesk.market.store import Appended
+from schemas.bars import Bars
+from schemas.records import Finding, Restatement
 
 OVERLAP_SESSIONS = 60
-"""So many stored sessions are fetched again each day, to notice a vendor that rewrites the past."""
+"""So many stored sessions are fetched again each day, to notice a vendor that rewrites the past; all of them once a month."""
+
+LATE_VOLUME_SESSIONS = 3
+"""Volume of so many last sessions may still come in: it is late, not restated."""
+
+ASKS_WHILE_WAITING = 10
+
+Batch = tuple[pd.DataFrame, tuple[Finding, ...]]
 
 
 @step("ingest")
 def ingest_bars(day: Day) -> Appended:
-    """Fetch the bars up to the session and append what is new or changed. A batch with errors is refused whole.
+    """Fetch the bars up to the session and append what is new or changed.
 
-    Raises `BadData` with every finding, and then nothing was appended; `TryAgain` where the source could not be reached.
+    Nothing is stored of a symbol whose bars have errors; the bars that are named are set aside in the quarantine. Too few sound
+    symbols: `BadData` with every finding. A past that the vendor changed without an action behind it is set aside too, and
+    stops the day before it decides. Raises `TryAgain` where the source could not be reached, `OutOfSync` where a file of the
+    bar store is not what was written.
     """
     desk = day.desk
-    symbols = desk.strategy.data_symbols
-    first = _first_session(day)
-    batch = desk.source.fetch_bars(symbols, first, day.session)
-    found = findings(batch, symbols, desk.sessions.between(first, day.session))
-    raise_errors(with_coverage(found, len(symbols), desk.strategy.market.min_coverage))
-    appended = desk.store.append_bars(batch, desk.sessions, known_at=WallClock().now())
-    day.detail["bars"] = {"new": appended.new, "restated": appended.restated}
+    desk.store.require_intact(desk.ledger.bar_files(desk.source.name))
+    full = _is_first_of_month(day)
+    batch, found = _patiently_fetched(day, full)
+    note_findings(day, found)
+    sound = batch[~batch[Bars.symbol].isin(_failing(found))].reset_index(drop=True)
+    wrong = [row for row in found if row.severity == "error" and row.code in SET_ASIDE]
+    desk.quarantine.append_bars(quarantined_bars(batch, wrong, WallClock().now()))
+    _require_coverage(day, found)
+    appended = _append(day, sound)
+    if full:
+        desk.store.compact_bars()
+    recorded = desk.ledger.bar_files(desk.source.name)
+    desk.ledger.append_bar_files(desk.source.name, desk.store.file_sha256s(known=recorded), WallClock().now())
     return appended
 
 
-def _first_session(day: Day) -> date:
+def _patiently_fetched(day: Day, full: bool) -> Batch:
+    """The bars and what is wrong with them. While nothing is but the last bar, and the market is a living one: ask again."""
+    patience_s = _patience_s(day)
+    asking = Retrying(
+        retry=retry_if_result(lambda batch: _is_late(batch[1])),
+        stop=stop_before_delay(patience_s),
+        wait=wait_fixed(patience_s / ASKS_WHILE_WAITING),
+        before_sleep=_say_why,
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    batch: Batch = asking(_fetched, day, full)
+    return batch
+
+
+def _patience_s(day: Day) -> float:
+    if day.desk.source.span is not None or day.run.origin == "backfill":
+        return 0.0
+    until_deadline = (day.desk.deadline(day.execution_session) - day.desk.clock.now()).total_seconds()
+    return max(0.0, min(60 * day.desk.strategy.market.late_bar_wait_min, until_deadline))
+
+
+def _is_late(found: Iterable[Finding]) -> bool:
+    codes = {row.code for row in found if row.severity == "error"}
+    return codes == {"missing_last_bar"}
+
+
+def _say_why(state: RetryCallState) -> None:
+    batch: Any = state.outcome.result() if state.outcome else None
+    late = [row.message for row in batch[1] if row.severity == "error"]
+    pause = state.next_action.sleep if state.next_action else 0
+    logging.getLogger(__name__).warning("%s Asking again in %.0f s.", " ".join(late), pause)
+
+
+def _fetched(day: Day, full: bool) -> Batch:
+    """One answer of the source, and what is wrong with it. After a dividend or a split that is new, the whole history."""
+    desk = day.desk
+    symbols, first = desk.strategy.data_symbols, _first_session(day, full)
+    batch = desk.source.fetch_bars(symbols, first, day.session)
+    if not full and _has_new_action(day, batch):
+        first = _first_session(day, full=True)
+        batch = desk.source.fetch_bars(symbols, first, day.session)
+    day.notes = list(batch.attrs.get("notes", ()))
+    expected = desk.sessions.between(first, day.session)
+    found = findings(batch, symbols, expected, released=desk.quarantine.released())
+    return batch, with_coverage(found, len(symbols), desk.strategy.market.min_coverage)
+
+
+def _first_session(day: Day, full: bool) -> date:
     desk = day.desk
     stored = desk.store.last_session(desk.strategy.data_symbols)
     begin = max(desk.sessions.first, desk.source.span[0] if desk.source.span else desk.sessions.first)
-    if stored is None:
+    if stored is None or full:
         return begin
     return max(begin, desk.sessions.before(min(stored, day.session), OVERLAP_SESSIONS))
+
+
+def _is_first_of_month(day: Day) -> bool:
+    stored = day.desk.store.last_session(day.desk.strategy.data_symbols)
+    return stored is not None and (stored.year, stored.month) != (day.session.year, day.session.month)
+
+
+def _has_new_action(day: Day, batch: pd.DataFrame) -> bool:
+    stored = day.desk.store.last_session(day.desk.strategy.data_symbols)
+    if stored is None:
+        return False
+    new = batch[batch[Bars.session] > pd.Timestamp(stored)]
+    return bool(((new[Bars.dividend] != 0) | (new[Bars.split] != 1)).any())
+
+
+def _failing(found: Iterable[Finding]) -> set[str]:
+    return {row.symbol for row in found if row.severity == "error"}
+
+
+def _require_coverage(day: Day, found: tuple[Finding, ...]) -> None:
+    """Raise `BadData` where the share of symbols without an error is too small."""
+    market, symbols = day.desk.strategy.market, day.desk.strategy.data_symbols
+    failing = _failing(found)
+    if failing - set(symbols) or (len(symbols) - len(failing)) / len(symbols) < market.min_coverage:
+        errors = tuple(row for row in found if row.severity == "error")
+        raise BadData(" ".join(row.message for row in errors), findings=errors)
+
+
+def _append(day: Day, sound: pd.DataFrame) -> Appended:
+    desk, known_at = day.desk, WallClock().now()
+    restated = _restated(day, sound)
+    summary = restatement_summary(restated)
+    if any(row.explained != "late volume" for row in restated):
+        summary["decisions"] = changed_decisions(day, sound, restated)
+    trusted = bars_to_store(sound, restated)
+    appended = desk.store.append_bars(trusted, desk.sessions, known_at)
+    desk.ledger.append_restatements(day.run.run_id, restated)
+    day.detail["bars"] = {"new": appended.new, "restated": appended.restated}
+    day.detail["restated"] = summary
+    if aside := [row for row in restated if row.done == "quarantined"]:
+        day.disputed = str(summary["sentence"])
+        desk.quarantine.append_bars(quarantined_bars(sound, _disputes(aside, day.disputed), known_at))
+    if waiting := {(bar.session, bar.symbol) for bar in desk.quarantine.bars()}:
+        delivered = {(row.session.date(), row.symbol) for row in trusted[KEY].itertuples()}
+        desk.quarantine.close_mended(waiting & delivered)
+    return appended
+
+
+def _restated(day: Day, sound: pd.DataFrame) -> list[Restatement]:
+    desk = day.desk
+    late = desk.sessions.before(day.session, LATE_VOLUME_SESSIONS - 1)
+    return restatements(sound, desk.store.load_latest(sound), desk.strategy.market.restatement_tolerance, late)
+
+
+def _disputes(aside: list[Restatement], message: str) -> list[Finding]:
+    """A finding for each symbol whose stored bars the vendor changed."""
+    sessions: dict[str, set[date]] = {}
+    for row in aside:
+        sessions.setdefault(row.symbol, set()).add(row.session)
+    return [Finding("restated", "error", symbol, tuple(sorted(days)), message) for symbol, days in sessions.items()]

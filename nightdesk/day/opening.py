@@ -37,7 +37,7 @@ def open_day(
     Without a session: the next that this book has not decided on a simulated market, else the newest whose bar is final.
     """
     strategy = load_strategy(strategy_name, here)
-    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy)
+    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy, here)
     book = book_id(mode, strategy.account, strategy.name)
     with only_writer(here.home / "locks", book) as alone:
         if not alone:
@@ -49,11 +49,13 @@ def open_day(
             if isinstance(chosen, Closed):
                 yield chosen
                 return
-            desk = open_desk(strategy, mode, chosen, ledger, here)
-            run = Run(str(uuid.uuid4()), book, chosen, origin, orchestrated, WallClock().now())
+            ledger.require_unbroken(book)
+            desk, following = open_desk(strategy, mode, chosen, ledger, here), sessions.after(chosen)
+            late = desk.clock.now() > desk.deadline(following)
+            run = Run(str(uuid.uuid4()), book, chosen, "reconstructed" if late else origin, orchestrated, WallClock().now())
             ledger.append_run(run)
             try:
-                yield Day(desk, chosen, sessions.after(chosen), run)
+                yield Day(desk, chosen, following, run)
             finally:
                 desk.broker.close()
         finally:
@@ -91,7 +93,7 @@ def _required(asked: date, first: date, last: date, sessions: Sessions, decided:
 def next_day(strategy_name: str, session: date | None, mode: Mode, here: Settings) -> date | Closed:
     """The session that `open_day` would open, found without opening it. Raises `Misconfigured` as it would."""
     strategy = load_strategy(strategy_name, here)
-    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy)
+    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy, here)
     ledger = open_ledger(mode, here)
     try:
         return _session(session, strategy, source, sessions, ledger, book_id(mode, strategy.account, strategy.name))
@@ -102,7 +104,7 @@ def next_day(strategy_name: str, session: date | None, mode: Mode, here: Setting
 def sessions_to_play(strategy_name: str, count: int, mode: Mode, here: Settings) -> list[date]:
     """The last `count` sessions of the strategy's market, oldest first, less those that the book has decided already."""
     strategy = load_strategy(strategy_name, here)
-    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy)
+    sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy, here)
     last = source.span[1] if source.span else sessions.latest_settled(WallClock().now())
     first = source.span[0] if source.span else sessions.first
     reach = len(sessions.between(first, last))

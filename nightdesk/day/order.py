@@ -28,7 +28,7 @@ def place_orders(day: Day, signals: pd.DataFrame, trained: Trained, state: BookS
     body: Any = committed.body if committed else {}
     refused = [reason for order in desk.ledger.orders(book_id, day.session) if (reason := _send(day, order))]
     day.end(str(body["outcome"]), str(body["reason"]))
-    if body["limits"]["breaches"]:
+    if body["outcome"] == "no trade: limit":
         raise LimitBreached(f"{body['reason']}.", breaches=body["limits"]["breaches"])
     orders = desk.ledger.orders(book_id, day.session)
     if refused:
@@ -38,7 +38,7 @@ def place_orders(day: Day, signals: pd.DataFrame, trained: Trained, state: BookS
 
 
 def _send(day: Day, order: Order) -> str:
-    """Send an intent, unless the broker has it already or its open has passed. Returns the reason of a refusal."""
+    """Send an intent, unless the broker has it already or it is too late for its open. Returns the reason of a refusal."""
     desk = day.desk
     if order.status != "intent":
         return f"{order.instrument}: {order.reason}" if order.status == "rejected" else ""
@@ -46,7 +46,7 @@ def _send(day: Day, order: Order) -> str:
     if known is not None:
         desk.ledger.set_order_status(order.order_id, known.status, known.reason)
         return ""
-    if desk.sessions.opens_at(order.execution_session) <= desk.clock.now():
+    if desk.clock.now() > desk.deadline(order.execution_session):
         desk.ledger.set_order_status(order.order_id, "expired", "never left the desk before its open")
         return ""
     request = OrderRequest(order.order_id, order.instrument, order.quantity, order.time_in_force, order.execution_session)

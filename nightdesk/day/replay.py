@@ -1,9 +1,12 @@
 """A past decision computed again from what was known then: the same bytes, or the first difference."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+
+import pandas as pd
 
 from nightdesk.clock import WallClock
 from nightdesk.day.decide import wanted_signals
@@ -11,14 +14,14 @@ from nightdesk.day.decision import decided
 from nightdesk.day.desk import Day
 from nightdesk.day.engineer import engineer_features
 from nightdesk.day.retrain import fitted, standing
-from nightdesk.day.settle import book_state
 from nightdesk.day.validate import checked_bars
-from nightdesk.errors import Misconfigured
+from nightdesk.errors import Misconfigured, OutOfSync
 from nightdesk.learning.digest import model_sha256
 from nightdesk.ledger.book import book_id
-from nightdesk.ledger.store import Ledger, canonical_json
+from nightdesk.ledger.file import canonical_json
+from nightdesk.ledger.store import Ledger
 from nightdesk.settings import Settings
-from nightdesk.wiring import load_strategy, open_desk, open_ledger
+from nightdesk.wiring import load_strategy, open_desk, open_ledger, source_of, store_of
 from schemas.records import Decision, Mode, Run
 from schemas.strategy import Strategy
 
@@ -40,7 +43,8 @@ def replays(strategy_name: str, mode: Mode, session: date | None, here: Settings
     """Replay a session's decision, or every decision of the book, oldest first. Writes nothing.
 
     Bars are read as they were known when the decision was made, the strategy is the one that it was made with, and a model
-    whose cut-off is the session is fitted again. Raises `Misconfigured` where the book has no such decision.
+    whose cut-off is the session is fitted again. Raises `Misconfigured` where the book has no such decision, `OutOfSync` where a
+    bar file is not what was written.
     """
     strategy = load_strategy(strategy_name, here)
     book = book_id(mode, strategy.account, strategy.name)
@@ -52,34 +56,66 @@ def replays(strategy_name: str, mode: Mode, session: date | None, here: Settings
                 f"one of the {len(known)} decided from {known[0]} to {known[-1]}" if known else "none: no day was decided yet"
             )
             raise Misconfigured.value("session", str(session or "all"), allowed)
+        source = source_of(strategy, here)
+        store_of(source, here).require_intact(ledger.bar_files(source.name))
+        broken = ledger.broken_links(book)
         for chosen in known if session is None else [session]:
-            decision = ledger.decision(book, chosen)
-            if decision is not None:
-                yield replayed(decision, ledger, mode, here)
+            yield _replayed(chosen, book, broken.get(chosen, ""), ledger, mode, here)
     finally:
         ledger.close()
 
 
-def replayed(decision: Decision, ledger: Ledger, mode: Mode, here: Settings) -> Replayed:
-    """One decision, again."""
-    envelope: Any = decision.envelope
-    strategy = Strategy.model_validate(envelope["strategy"])
+def _replayed(session: date, book: str, broken: str, ledger: Ledger, mode: Mode, here: Settings) -> Replayed:
+    """One decision, again; one that was tampered with differs whatever comes out, as does one whose model file was changed."""
+    sha256, difference = "", ""
+    try:
+        decision = ledger.decision(book, session)
+        if decision is not None:
+            sha256, difference = decision.sha256, _difference(decision, ledger, mode, here)
+    except OutOfSync as error:
+        difference = error.message
+    return Replayed(session, sha256, " ".join(part for part in (broken, difference) if part))
+
+
+def _difference(decision: Decision, ledger: Ledger, mode: Mode, here: Settings) -> str:
+    strategy = Strategy.model_validate(_envelope(decision)["strategy"])
+    with past_day(decision, strategy, ledger, mode, here) as day:
+        bars = known_bars(day, decision)
+        trained = standing(day)
+        if trained.attempt.cutoff == decision.session:
+            again = fitted(day, engineer_features(day, bars), bars)[0].estimator
+            sha256 = model_sha256(again) if again is not None else ""
+            if sha256 != trained.attempt.sha256:
+                return f"model.sha256 was {trained.attempt.sha256}, is now {sha256}"
+        return first_difference(decision.body, remade(day, bars).body)
+
+
+@contextmanager
+def past_day(decision: Decision, strategy: Strategy, ledger: Ledger, mode: Mode, here: Settings) -> Iterator[Day]:
+    """The day of a decision, at its desk again: to look and compute, not to write."""
     desk = open_desk(strategy, mode, decision.session, ledger, here)
     try:
         run = Run("replay", decision.book_id, decision.session, decision.origin, False, WallClock().now())
-        day = Day(desk, decision.session, decision.execution_session, run)
-        bars = checked_bars(day, datetime.fromisoformat(envelope["known_until"]))
-        features = engineer_features(day, bars)
-        trained = standing(day)
-        if trained.attempt.cutoff == decision.session:
-            again = fitted(day, features, bars)[0].estimator
-            sha256 = model_sha256(again) if again is not None else ""
-            if sha256 != trained.attempt.sha256:
-                return Replayed(decision.session, decision.sha256, f"model.sha256 was {trained.attempt.sha256}, is now {sha256}")
-        made, _ = decided(day, wanted_signals(day, features, trained), trained, book_state(day), bars)
+        yield Day(desk, decision.session, decision.execution_session, run)
     finally:
         desk.broker.close()
-    return Replayed(decision.session, decision.sha256, first_difference(decision.body, made.body))
+
+
+def known_bars(day: Day, decision: Decision) -> pd.DataFrame:
+    """The bars as they were known when the decision was made."""
+    return checked_bars(day, datetime.fromisoformat(_envelope(decision)["known_until"]))
+
+
+def remade(day: Day, bars: pd.DataFrame) -> Decision:
+    """The decision of a past day on these bars, from the models and the book as they stood."""
+    features = engineer_features(day, bars)
+    trained = standing(day)
+    made, _ = decided(day, wanted_signals(day, features, trained), trained, day.book_state(), bars)
+    return made
+
+
+def _envelope(decision: Decision) -> Any:
+    return decision.envelope
 
 
 def first_difference(was: Any, now: Any, path: str = "") -> str:

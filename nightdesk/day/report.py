@@ -13,7 +13,7 @@ import pandas as pd
 from nightdesk.day.desk import Day, step
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger.book import holdings
-from nightdesk.ledger.store import canonical_json
+from nightdesk.ledger.file import canonical_json
 from nightdesk.performance.metrics import performance
 from nightdesk.performance.plots import equity_plot
 from nightdesk.performance.report import as_document, from_document
@@ -82,7 +82,9 @@ def _report(day: Day, decision: Decision | None, marks: list[Mark], fills: list[
         resumed=day.resumed,
         orchestrated=run.orchestrated,
         decision_sha256=decision.sha256 if decision else "",
+        chain_sha256=decision.chain_sha256 if decision else "",
         bars={**day.data, **bars},
+        restated=day.detail.get("restated", {}),  # type: ignore[arg-type]  # ingest puts a mapping there
         checks=day.detail.get("checks", {}),  # type: ignore[arg-type]  # validate puts a mapping there
         model=_model(day, newest),
         signal=tuple(body.get("signals", ())),
@@ -157,10 +159,19 @@ def _log_day(day: Day, decision: Decision | None, marks: list[Mark], plot: bytes
     if newest is None or not newest.file:
         return
     last = marks[-1]
-    texts = {f"days/{day.session}.json": canonical_json(decision.body)} if decision else {}
+    texts = _decision_texts(decision) if decision else {}
     metrics = {"live.equity": round(float(last.equity), 2), "live.benchmark": round(float(last.benchmark or math.nan), 2)}
     log = DayLog(newest.mlflow_run_id, len(marks) - 1, metrics, texts, {"days/equity.png": plot}, {}, newest.model_id)
     day.desk.tracker.log_day(log, key=f"{day.desk.book.book_id}/{day.session}")
+
+
+def _decision_texts(decision: Decision) -> dict[str, str]:
+    """The decision's document, whose bytes its hash names, and beside it what lies outside that hash."""
+    outside = {"sha256": decision.sha256, "chain_sha256": decision.chain_sha256, "envelope": decision.envelope}
+    return {
+        f"days/{decision.session}.json": canonical_json(decision.body),
+        f"days/{decision.session}.envelope.json": canonical_json(outside),
+    }
 
 
 def load_plot(report: DayReport) -> str:

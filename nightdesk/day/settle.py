@@ -7,25 +7,26 @@ from decimal import Decimal
 import pandas as pd
 
 from nightdesk.brokers.broker import Activity
-from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day, step
+from nightdesk.day.missed import rebuild_missed
 from nightdesk.errors import OutOfSync
 from nightdesk.features.panels import adjusted_bars
 from nightdesk.ledger.book import cash, fill_events, holdings
+from nightdesk.ledger.decisions import OPEN_STATUSES
 from nightdesk.ledger.reconcile import differences, require_equal
-from nightdesk.ledger.store import OPEN_STATUSES
 from nightdesk.performance.benchmark import buy_and_hold
 from schemas import identities
 from schemas.bars import Bars
 from schemas.money import decimal
-from schemas.records import BookState, CashEvent, Fill, Mark, PositionEvent, Run
+from schemas.records import BookState, CashEvent, Fill, Mark, PositionEvent
 
 
 @step("settle")
 def settle_books(day: Day, bars: pd.DataFrame) -> BookState:
     """Corporate actions, fills and cash since the last session, then marks at the close; broker = ledger, or stop.
 
-    The first session of a book opens it with its capital. Sessions since the last mark are marked late. Raises `OutOfSync`
+    The first session of a book opens it with its capital. Sessions since the last mark are marked late, and what would have
+    been decided after them is rebuilt for the record. Raises `OutOfSync`
     where the broker's positions or cash, or an accounting identity, do not agree with the ledger.
     """
     desk = day.desk
@@ -34,17 +35,9 @@ def settle_books(day: Day, bars: pd.DataFrame) -> BookState:
     _record_activities(day)
     _resolve_orders(day)
     _require_reconciled(day)
-    _record_missed(day)
     _mark(day, bars)
-    return book_state(day)
-
-
-def book_state(day: Day) -> BookState:
-    """The book after the close of the day's session, from its mark and its events up to there."""
-    desk, session = day.desk, day.session
-    mark = next(mark for mark in desk.ledger.marks(desk.book.book_id) if mark.session == session)
-    held = holdings(event for event in desk.ledger.position_events(desk.book.book_id) if event.session <= session)
-    return BookState(desk.book.book_id, session, mark.cash, mark.equity, held)
+    rebuild_missed(day)
+    return day.book_state()
 
 
 def _record_activities(day: Day) -> None:
@@ -110,22 +103,6 @@ def _require_reconciled(day: Day) -> None:
     flows = [event for book in books for event in desk.ledger.cash_events(book.book_id)]
     found = differences(holdings(positions), desk.broker.positions(), cash(flows), desk.broker.account().cash)
     require_equal(found, desk.book.account)
-
-
-def _record_missed(day: Day) -> None:
-    """Sessions between the last decision and today that nobody decided are `missed`: recorded once, with the reason."""
-    desk = day.desk
-    last = desk.ledger.last_decision(desk.book.book_id, before=day.session)
-    if last is None:
-        return
-    now = WallClock().now()
-    for session in desk.sessions.between(last.session, day.session)[1:-1]:
-        missed = session.date()
-        if not any(run.outcome == "missed" for run in desk.ledger.runs(desk.book.book_id, missed)):
-            reason = f"The desk did not run for {missed}; the next run was for {day.session}."
-            run_id = f"missed-{desk.book.book_id}-{missed}"
-            run = Run(run_id, desk.book.book_id, missed, day.run.origin, False, now, now, "missed", reason)
-            desk.ledger.append_run(run)
 
 
 def _mark(day: Day, bars: pd.DataFrame) -> None:

@@ -10,6 +10,9 @@ from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day, step
 from nightdesk.market.checks import checks_passed, findings, raise_errors, with_coverage
 from schemas.bars import Bars
+from schemas.records import Finding
+
+NAMED_IN_REPORT = 20
 
 
 @step("validate")
@@ -28,12 +31,9 @@ def checked_bars(day: Day, known_until: datetime) -> pd.DataFrame:
     symbols = desk.strategy.data_symbols
     bars = desk.store.load_bars(symbols, available_until=day.as_of, known_until=known_until)
     first = bars[Bars.session].min().date() if len(bars) else day.session
-    found = findings(bars, symbols, desk.sessions.between(first, day.session))
-    day.findings = with_coverage(found, len(symbols), desk.strategy.market.min_coverage)
-    day.detail["checks"] = {
-        "passed": checks_passed(day.findings),
-        "warnings": [finding.message for finding in day.findings if finding.severity == "warning"],
-    }
+    expected = desk.sessions.between(first, day.session)
+    found = findings(bars, symbols, expected, released=desk.quarantine.released())
+    note_findings(day, with_coverage(found, len(symbols), desk.strategy.market.min_coverage))
     raise_errors(day.findings)
     day.data = {
         "source": desk.source.name,
@@ -44,6 +44,24 @@ def checked_bars(day: Day, known_until: datetime) -> pd.DataFrame:
         "sha256": bars_sha256(bars),
     }
     return bars
+
+
+def note_findings(day: Day, found: tuple[Finding, ...]) -> None:
+    """Keep what the checks found for the day's report and the run's row."""
+    day.findings = found
+    day.detail["checks"] = {
+        "passed": checks_passed(found),
+        "warnings": [row.message for row in found if row.severity == "warning"] + day.notes,
+        "findings": [_plain(row) for row in found],
+    }
+
+
+def _plain(found: Finding) -> dict[str, object]:
+    named = [session.isoformat() for session in found.sessions[:NAMED_IN_REPORT]]
+    counted = {"sessions": named, "n_sessions": len(found.sessions)}
+    return {"code": found.code, "severity": found.severity, "symbol": found.symbol, **counted, "message": found.message} | {
+        "done": found.done
+    }
 
 
 def bars_sha256(bars: pd.DataFrame) -> str:

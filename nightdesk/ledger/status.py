@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from nightdesk.ledger.book import holdings
-from nightdesk.ledger.store import OPEN_STATUSES, Ledger
+from nightdesk.ledger.decisions import OPEN_STATUSES
+from nightdesk.ledger.store import Ledger
 from schemas.records import Book
 
 

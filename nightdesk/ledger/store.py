@@ -1,88 +1,20 @@
-"""The ledger on a database: SQLite in the home (WAL, synchronous=FULL), one file for each mode.
+"""The ledger: books, runs, models, what happened, what the bars were; decisions and orders lie in `decisions.py`."""
 
-Every write is one transaction that takes the writer's place at its start (BEGIN IMMEDIATE), so that a read followed by a
-write cannot race. Rows are added, and the few that change (a run's end, an order's status, a model's MLflow run) change
-forward only.
-"""
-
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, fields
-from datetime import date
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from nightdesk.database import insert_new, sqlite_engine
-from nightdesk.errors import Misconfigured, OutOfSync
+from nightdesk.database import insert_new
+from nightdesk.errors import Misconfigured
 from nightdesk.ledger import tables
-from schemas.records import Book, CashEvent, Decision, Fill, Mark, ModelRef, Order, OrderStatus, PositionEvent, Run
-
-HEAD = "0001"
-"""The schema version that this code writes."""
-
-OPEN_STATUSES: tuple[OrderStatus, ...] = ("intent", "unknown", "accepted")
-"""An order in one of these may still fill; each may become a later one of them, never an earlier."""
-
-Record = TypeVar("Record", Book, CashEvent, Fill, Mark, ModelRef, Order, PositionEvent, Run)
+from nightdesk.ledger.decisions import Decisions
+from schemas.records import Book, CashEvent, Fill, Mark, ModelRef, PositionEvent, Restatement, Run
 
 
-def ledger_file(home: Path, mode: str) -> Path:
-    """Paper, live and backfill books lie in different files."""
-    return home / "ledger" / f"{mode}.sqlite"
-
-
-def _version(engine: sa.Engine) -> str:
-    with engine.connect().execution_options(reading=True) as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return ""
-        return str(connection.execute(sa.text("select version_num from alembic_version")).scalar_one_or_none() or "")
-
-
-def migrate(engine: sa.Engine) -> None:
-    """Bring the schema to `HEAD`. A ledger that is newer than this code is refused."""
-    version = _version(engine)
-    if version == HEAD:
-        return
-    if version > HEAD:
-        raise Misconfigured(
-            f"The ledger {engine.url.database} has schema {version}, newer than {HEAD} which this version writes."
-        )
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
-class Ledger:
+class Ledger(Decisions):
     """Reads and writes of one ledger file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.engine = sqlite_engine(path)
-        migrate(self.engine)
-
-    def close(self) -> None:
-        self.engine.dispose()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        with self.engine.begin() as connection:
-            yield connection
-
-    def _rows(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
-        with self.engine.connect().execution_options(reading=True) as connection:
-            return connection.execute(query).mappings().all()
-
-    def _records(self, kind: type[Record], query: sa.Select[Any]) -> list[Record]:
-        names = [column.name for column in fields(kind)]
-        return [kind(**{name: row[name] for name in names}) for row in self._rows(query)]
 
     # books and runs
 
@@ -155,65 +87,6 @@ class Ledger:
         with self._writing() as connection:
             connection.execute(sa.update(tables.models).where(tables.models.c.model_id == model_id).values(mlflow_run_id=run_id))
 
-    # decisions and orders
-
-    def commit_decision(self, decision: Decision, orders: Sequence[Order]) -> bool:
-        """Commit a decision with its order intents in one transaction. False where one was committed before: that one stands."""
-        row = {**asdict(decision), "body": canonical_json(decision.body), "envelope": dict(decision.envelope)}
-        with self._writing() as connection:
-            if not connection.execute(insert_new(tables.decisions, [row])).rowcount:
-                return False
-            if orders:
-                connection.execute(sa.insert(tables.orders), [asdict(order) for order in orders])
-            return True
-
-    def decision(self, book_id: str, session: date) -> Decision | None:
-        """The decision of a session, the latest attempt."""
-        decisions = tables.decisions
-        query = sa.select(decisions).where(decisions.c.book_id == book_id, decisions.c.session == session)
-        return self._decision(query.order_by(decisions.c.attempt.desc()).limit(1))
-
-    def last_decision(self, book_id: str, before: date | None = None) -> Decision | None:
-        """The newest decision, or the newest of a session before the given one."""
-        decisions = tables.decisions
-        query = sa.select(decisions).where(decisions.c.book_id == book_id)
-        if before is not None:
-            query = query.where(decisions.c.session < before)
-        return self._decision(query.order_by(decisions.c.session.desc(), decisions.c.attempt.desc()).limit(1))
-
-    def _decision(self, query: sa.Select[Any]) -> Decision | None:
-        rows = self._rows(query)
-        if not rows:
-            return None
-        row = dict(rows[0])
-        return Decision(**{**row, "body": json.loads(row["body"])})
-
-    def decided_sessions(self, book_id: str) -> set[date]:
-        return {
-            row["session"]
-            for row in self._rows(sa.select(tables.decisions.c.session).where(tables.decisions.c.book_id == book_id))
-        }
-
-    def orders(self, book_id: str, decided: date | None = None, statuses: Sequence[OrderStatus] | None = None) -> list[Order]:
-        """Orders of a book, oldest first."""
-        orders = tables.orders
-        query = sa.select(orders).where(orders.c.book_id == book_id).order_by(orders.c.decided_session, orders.c.order_id)
-        if decided is not None:
-            query = query.where(orders.c.decided_session == decided)
-        return self._records(Order, query if statuses is None else query.where(orders.c.status.in_(statuses)))
-
-    def order(self, order_id: str) -> Order | None:
-        found = self._records(Order, sa.select(tables.orders).where(tables.orders.c.order_id == order_id))
-        return found[0] if found else None
-
-    def set_order_status(self, order_id: str, status: OrderStatus, reason: str = "") -> None:
-        """Move an open order on, never back. One that has ended stays as it ended."""
-        orders = tables.orders
-        earlier = OPEN_STATUSES[: OPEN_STATUSES.index(status)] if status in OPEN_STATUSES else OPEN_STATUSES
-        change = sa.update(orders).where(orders.c.order_id == order_id, orders.c.status.in_(earlier))
-        with self._writing() as connection:
-            connection.execute(change.values(status=status, reason=reason))
-
     # what happened
 
     def append_events(
@@ -257,14 +130,32 @@ class Ledger:
             Mark, sa.select(tables.marks).where(tables.marks.c.book_id == book_id).order_by(tables.marks.c.session)
         )
 
-    def require_sound(self) -> None:
-        """Raise `OutOfSync` where SQLite finds its own file damaged."""
-        with self.engine.connect().execution_options(reading=True) as connection:
-            verdict = connection.exec_driver_sql("PRAGMA quick_check").scalar_one()
-        if verdict != "ok":
-            raise OutOfSync(f"The ledger {self.path} is damaged: {verdict}.", path=str(self.path))
+    # bars
 
+    def append_restatements(self, run_id: str, restated: Sequence[Restatement]) -> None:
+        """Keep what a run found changed in the past of its bars."""
+        if restated:
+            with self._writing() as connection:
+                connection.execute(insert_new(tables.restatements, [{"run_id": run_id, **asdict(row)} for row in restated]))
 
-def canonical_json(body: object) -> str:
-    """The one spelling of a document: sorted keys, no spaces, shortest float text, no NaN."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    def restatements(self, run_id: str) -> list[Restatement]:
+        """What a run found changed, by session, symbol and field."""
+        rows = tables.restatements
+        query = sa.select(rows).where(rows.c.run_id == run_id)
+        return self._records(Restatement, query.order_by(rows.c.session, rows.c.symbol, rows.c.field))
+
+    def append_bar_files(self, source: str, sha256s: Mapping[str, str], recorded_at: datetime) -> None:
+        """Keep the SHA-256 of files of a bar store; the first that was recorded of a file stands."""
+        if sha256s:
+            rows = [{"source": source, "path": p, "sha256": h, "recorded_at": recorded_at} for p, h in sha256s.items()]
+            with self._writing() as connection:
+                connection.execute(insert_new(tables.bar_files, rows))
+
+    def bar_files(self, source: str) -> dict[str, str]:
+        """SHA-256 by path of the recorded files of a source's bar store."""
+        query = sa.select(tables.bar_files).where(tables.bar_files.c.source == source)
+        return {row["path"]: row["sha256"] for row in self._rows(query)}
+
+    def bar_sources(self) -> list[str]:
+        """The sources whose files are recorded."""
+        return sorted({row["source"] for row in self._rows(sa.select(tables.bar_files.c.source).distinct())})

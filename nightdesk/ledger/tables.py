@@ -87,8 +87,11 @@ decisions = sa.Table(
     _text("origin"),
     sa.Column("sha256", sa.Text, nullable=False, index=True),
     sa.Column("body", sa.Text, nullable=False),
-    sa.Column("envelope", sa.JSON, nullable=False),
+    sa.Column("envelope", sa.Text, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    _text("chain_sha256"),
     sa.PrimaryKeyConstraint("book_id", "session", "attempt", name="one_decision_a_session"),
+    sa.UniqueConstraint("book_id", "position", name="one_decision_a_position"),
 )
 
 orders = sa.Table(
@@ -162,4 +165,28 @@ marks = sa.Table(
     sa.Column("benchmark", DecimalText),
     sa.Column("marked_late", sa.Boolean, nullable=False),
     sa.PrimaryKeyConstraint("book_id", "session", name="one_mark_a_session"),
+)
+
+restatements = sa.Table(
+    "restatements",
+    metadata,
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), nullable=False, index=True),
+    sa.Column("session", sa.Date, nullable=False),
+    _text("symbol"),
+    _text("field"),
+    sa.Column("was", sa.Float, nullable=False),
+    sa.Column("now", sa.Float, nullable=False),
+    _text("explained"),
+    _text("done"),
+    sa.PrimaryKeyConstraint("run_id", "session", "symbol", "field", name="one_restatement_a_value"),
+)
+
+bar_files = sa.Table(
+    "bar_files",
+    metadata,
+    _text("source"),
+    _text("path"),
+    _text("sha256"),
+    sa.Column("recorded_at", Instant, nullable=False),
+    sa.PrimaryKeyConstraint("source", "path", name="one_hash_a_file"),
 )

@@ -34,8 +34,14 @@ def _plain(value: Any) -> Any:
 
 def facts(report: DayReport) -> list[tuple[str, str]]:
     """The report in lines of (what, how it was), in the order of the day."""
-    lines = [("Outcome", _outcome(report)), ("Bars", _bars(report)), ("Checks", _checks(report)), ("Model", _model(report))]
-    lines += [("Accuracy", _accuracy(report)), ("Gate", _gate(report)), ("Signal", _signals(report)), ("Order", _orders(report))]
+    lines = [("Outcome", _outcome(report)), ("Bars", _bars(report)), ("Restated", _restated(report)), ("Checks", _checks(report))]
+    lines += [
+        ("Model", _model(report)),
+        ("Accuracy", _accuracy(report)),
+        ("Gate", _gate(report)),
+        ("Signal", _signals(report)),
+        ("Order", _orders(report)),
+    ]
     lines += [("Filled", _fills(report)), ("Holdings", _holdings(report)), ("Equity", _equity(report))]
     return [(what, text) for what, text in lines if text]
 
@@ -57,6 +63,7 @@ def markdown(report: DayReport, plot_base64: str) -> str:
     numbers += [f"| {label} | {text} |" for label, text in shown]
     where = ["", "## Look further", f"- MLflow run: [{report.look['mlflow']}]({report.look['mlflow']})"]
     where += [f"- Decision document: `{report.look['decision']}`", f"- Decision SHA-256: `{report.decision_sha256 or 'none'}`"]
+    where += [f"- Chain of decisions up to it: `{report.chain_sha256}`"] if report.chain_sha256 else []
     return "\n".join([title, *table, picture, *numbers, *where])
 
 
@@ -78,6 +85,23 @@ def _bars(report: DayReport) -> str:
     restated = f", {bars['restated']:,} restated" if bars.get("restated") else ""
     symbols = ", ".join(bars["symbols"])
     return f"{bars.get('new', 0):,} new{restated}; {bars['rows']:,} of {symbols} from {bars['first']} to {bars['last']}"
+
+
+def _restated(report: DayReport) -> str:
+    """What the vendor changed in the past; nothing where it changed nothing but late volume."""
+    restated: Any = report.restated
+    if not restated or not restated["bars"]:
+        return ""
+    explained = restated["bars"] - restated["unexplained"]
+    lines = [restated["sentence"]] if restated["sentence"] else []
+    if restated["set_aside"]:
+        lines.append(f"{restated['set_aside']} of them wait in the quarantine: `nightdesk quarantine list`")
+    if explained:
+        lines.append(f"{explained} changed as a dividend, a split or late volume explains")
+    for row in restated["decisions"]:
+        differs = f"would be another one: {row['difference']}" if row["difference"] else "would be the same"
+        lines.append(f"The decision of {row['session']} in {row['book']} {differs} on the bars of today")
+    return "\n".join(lines)
 
 
 def _checks(report: DayReport) -> str:

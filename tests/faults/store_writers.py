@@ -1,5 +1,7 @@
 """Processes that write to a bar store, to be killed. Imported by the fork server, which never opens a table itself."""
 
+import os
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
@@ -24,8 +26,32 @@ def append_session_by_session(folder: Path, bars: pd.DataFrame, ready: Event) ->
         store.append_bars(session, NYSE, KNOWN_AT)
 
 
-def append_by_month_at_the_barrier(folder: Path, bars: pd.DataFrame, start: Barrier) -> None:
-    store = BarStore(folder)
+def append_by_month_at_the_barrier(
+    place: Path | str, bars: pd.DataFrame, start: Barrier, environment: Mapping[str, str] | None = None
+) -> None:
+    os.environ.update(environment or {})
+    store = BarStore(place)
     start.wait(timeout=60)
     for _, month in bars.groupby(bars[Bars.session].dt.month):
         store.append_bars(month, NYSE, KNOWN_AT)
+
+
+def compact_once(folder: Path, ready: Event) -> None:
+    store = BarStore(folder)
+    store.load_bars(SYMBOLS, KNOWN_AT)
+    ready.set()
+    store.compact_bars()
+
+
+def compact_again_and_again(
+    place: Path | str, start: Barrier, ended: Event, environment: Mapping[str, str] | None = None
+) -> None:
+    """Until it is told that the others have ended, and once more. Fails where it never had anything to do."""
+    os.environ.update(environment or {})
+    store = BarStore(place)
+    start.wait(timeout=60)
+    merged = 0
+    while not ended.is_set():
+        merged += store.compact_bars()
+    if merged + store.compact_bars() == 0:
+        raise SystemExit("nothing was ever compacted")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nightdesk.ledger.store import Ledger, ledger_file
+from nightdesk.ledger.file import ledger_file
+from nightdesk.ledger.store import Ledger
 from schemas import identities
 from schemas.records import DayReport, Decision, Fill, Mark, Order, Run
 from tests.desks import played, strategy_file

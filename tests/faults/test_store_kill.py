@@ -2,6 +2,7 @@
 
 import multiprocessing
 import random
+import shutil
 import signal
 import time
 from datetime import timedelta
@@ -11,7 +12,16 @@ import pandas as pd
 
 from nightdesk.market.store import BarStore
 from tests.faults import store_writers
-from tests.faults.store_writers import BARS, KNOWN_AT, NYSE, SYMBOLS, append_by_month_at_the_barrier, append_session_by_session
+from tests.faults.store_writers import (
+    BARS,
+    KNOWN_AT,
+    NYSE,
+    SYMBOLS,
+    append_by_month_at_the_barrier,
+    append_session_by_session,
+    compact_again_and_again,
+    compact_once,
+)
 
 CHILDREN = multiprocessing.get_context("forkserver")
 CHILDREN.set_forkserver_preload([store_writers.__name__])
@@ -81,3 +91,44 @@ def test_writers_who_create_the_store_at_once_lose_nothing(tmp_path: Path) -> No
     for number in range(6):
         append_at_once(tmp_path / str(number), [month.iloc[:10], month.iloc[10:20], month.iloc[20:30], month.iloc[30:]])
         pd.testing.assert_frame_equal(BarStore(tmp_path / str(number)).load_bars(SYMBOLS, KNOWN_AT), month)
+
+
+def test_a_compaction_killed_at_any_moment_leaves_a_store_that_reads_and_compacts(tmp_path: Path) -> None:
+    moments, pristine, bars = random.Random(2), tmp_path / "pristine", BARS.iloc[:80]
+    for _, session in bars.groupby("session"):
+        BarStore(pristine).append_bars(session, NYSE, KNOWN_AT)
+    recorded = BarStore(pristine).file_sha256s()
+    for number in range(10):
+        folder = tmp_path / str(number)
+        shutil.copytree(pristine, folder)
+        ready = CHILDREN.Event()
+        child = CHILDREN.Process(target=compact_once, args=(folder, ready))
+        child.start()
+        assert ready.wait(timeout=60)
+        time.sleep(moments.uniform(0, 0.05))
+        child.kill()
+        child.join()
+        store = BarStore(folder)
+        store.require_intact(recorded)
+        pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, KNOWN_AT), bars)
+        assert store.compact_bars() in (0, 40)
+        pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, KNOWN_AT), bars)
+
+
+def test_appends_and_compactions_at_once_lose_nothing(tmp_path: Path) -> None:
+    bars, folder = BARS.iloc[:1200], tmp_path / "bars"
+    parts = [bars.iloc[:500], bars.iloc[300:900], bars.iloc[700:]]
+    start, ended = CHILDREN.Barrier(len(parts) + 2), CHILDREN.Event()
+    writers = [CHILDREN.Process(target=append_by_month_at_the_barrier, args=(folder, part, start)) for part in parts]
+    compacting = [CHILDREN.Process(target=compact_again_and_again, args=(folder, start, ended)) for _ in range(2)]
+    for process in (*writers, *compacting):
+        process.start()
+    for writer in writers:
+        writer.join(timeout=60)
+    ended.set()
+    for process in compacting:
+        process.join(timeout=60)
+    assert [process.exitcode for process in writers] == [0] * len(parts)
+    assert 0 in [process.exitcode for process in compacting]
+    pd.testing.assert_frame_equal(BarStore(folder).load_bars(SYMBOLS, KNOWN_AT), bars)
+    assert BarStore(folder).append_bars(bars, NYSE, LATER).new == 0

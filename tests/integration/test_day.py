@@ -192,7 +192,8 @@ def test_bars_are_stored_once_however_often_a_day_runs(week: list[DayReport], ho
 
 
 def test_a_fit_that_never_reached_mlflow_is_logged_when_its_session_runs_again(tmp_path: Path) -> None:
-    from nightdesk.ledger.store import Ledger, ledger_file
+    from nightdesk.ledger.file import ledger_file
+    from nightdesk.ledger.store import Ledger
 
     strategy = strategy_file(tmp_path)
     first = played(strategy, "2018-12-20", tmp_path)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from nightdesk.day.opening import open_day
-from nightdesk.ledger.store import Ledger, ledger_file
+from nightdesk.ledger.file import ledger_file
+from nightdesk.ledger.store import Ledger
 from tests.desks import played, settings_in, strategy_file
 
 

@@ -41,16 +41,48 @@ def test_every_day_replays_to_the_same_bytes_also_after_the_strategy_and_the_pas
     assert _differences(desk) == dict.fromkeys(WEEK, "")
 
 
-def test_a_changed_number_in_a_stored_decision_is_named(desk: tuple[str, Path]) -> None:
-    _, home = desk
+def _edit(home: Path, change: str, *values: str) -> None:
     with sqlite3.connect(home / "ledger" / "paper.sqlite") as ledger:
-        ledger.execute(
-            "update decisions set body = replace(body, ?, ?) where session = ?",
-            ('"equity":"100000"', '"equity":"100001"', "2018-12-20"),
-        )
+        assert ledger.execute(change, values).rowcount
+
+
+BODY = "update decisions set body = replace(body, ?, ?) where session = ?"
+
+
+def test_a_changed_number_in_a_stored_decision_is_named(desk: tuple[str, Path]) -> None:
+    _edit(desk[1], BODY, '"equity":"100000"', '"equity":"100001"', "2018-12-20")
     found = _differences(desk)
-    assert found["2018-12-20"] == 'equity was "100001", is now "100000"'
-    assert {difference for session, difference in found.items() if session != "2018-12-20"} == {""}
+    said = found.pop("2018-12-20")
+    assert "The decision of 2018-12-20" in said and "was changed" in said
+    assert said.endswith('equity was "100001", is now "100000"')
+    assert set(found.values()) == {""}
+
+
+def test_a_stored_decision_that_is_no_document_any_more_is_named(desk: tuple[str, Path]) -> None:
+    _edit(desk[1], BODY, '"equity"', '"equity', "2018-12-21")
+    found = _differences(desk)
+    assert "The decision of 2018-12-21" in found["2018-12-21"] and "no document" in found["2018-12-21"]
+
+
+def test_a_desk_whose_decisions_were_edited_does_not_go_on(desk: tuple[str, Path]) -> None:
+    strategy, home = desk
+    _edit(home, BODY, '"equity":"100000"', '"equity":"100001"', "2018-12-20")
+    with pytest.raises(OutOfSync, match="The decision of 2018-12-20"):
+        played(strategy, "2018-12-28", home)
+
+
+def test_a_flipped_byte_in_a_bar_file_is_named_by_replay_and_stops_the_next_day(desk: tuple[str, Path]) -> None:
+    strategy, home = desk
+    file = max((home / "store" / "sample").glob("*.parquet"), key=lambda path: path.stat().st_size)
+    whole = file.read_bytes()
+    for place in (0, len(whole) // 3, len(whole) - 20):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with pytest.raises(OutOfSync, match=file.name):
+            list(replays(strategy, "paper", date(2018, 12, 20), settings_in(home)))
+        report = played(strategy, "2018-12-28", home)
+        assert report.outcome == "failed: ingest" and report.exit_code == 6 and file.name in report.reason
+    file.write_bytes(whole)
+    assert set(_differences(desk).values()) == {""}
 
 
 def test_a_changed_fill_changes_the_days_after_it(desk: tuple[str, Path]) -> None:
@@ -60,13 +92,13 @@ def test_a_changed_fill_changes_the_days_after_it(desk: tuple[str, Path]) -> Non
     assert any(difference.startswith(("holdings", "targets", "intents")) for difference in _differences(desk).values())
 
 
-def test_a_flipped_byte_in_a_model_file_stops_the_replay(desk: tuple[str, Path]) -> None:
+def test_a_flipped_byte_in_a_model_file_is_named(desk: tuple[str, Path]) -> None:
     strategy, home = desk
     (file,) = (home / "models").glob("*.skops")
     whole = file.read_bytes()
     file.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
-    with pytest.raises(OutOfSync, match=file.name):
-        list(replays(strategy, "paper", date(2018, 12, 20), settings_in(home)))
+    (row,) = replays(strategy, "paper", date(2018, 12, 20), settings_in(home))
+    assert file.name in row.difference and "SHA-256" in row.difference
 
 
 def test_a_session_that_was_never_decided_is_refused(desk: tuple[str, Path]) -> None:

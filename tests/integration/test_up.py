@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from nightdesk.ledger.store import Ledger, ledger_file
+from nightdesk.ledger.file import ledger_file
+from nightdesk.ledger.store import Ledger
 from tests.running import NIGHTDESK, Up, answer, descendants, environment, left, running, start
 
 pytestmark = pytest.mark.timeout(400)

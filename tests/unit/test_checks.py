@@ -10,12 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightdesk.errors import BadData
-from nightdesk.market.checks import CHECKS, NUMBERS, PRICES, checks_passed, findings, raise_errors
+from nightdesk.market.checks import CHECKS, SET_ASIDE, checks_passed, findings, raise_errors, with_coverage
+from nightdesk.market.histories import PRICES
+from nightdesk.market.row_checks import NUMBERS
 from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
+from schemas.records import Finding
 from tests.bars import clean_bars
 
 SESSIONS = exchange_sessions("XNYS").between(date(2018, 1, 1), date(2018, 12, 31))
+CLOSED = [pd.Timestamp("2018-01-01"), pd.Timestamp("2018-01-06"), pd.Timestamp("2018-12-05"), pd.Timestamp("2018-12-25")]
 SYMBOLS = ["^GSPC", "AAPL", "BRK.B", "ZM"]
 quick = settings(max_examples=8, deadline=None, database=None)
 
@@ -63,14 +67,28 @@ def missing_last_bar(draw: st.DrawFn, bars: pd.DataFrame) -> Planted:
 
 def extra_session(draw: st.DrawFn, bars: pd.DataFrame) -> Planted:
     row = inner_row(draw, bars)
-    closed = draw(st.sampled_from([pd.Timestamp("2018-01-06"), pd.Timestamp("2018-12-05"), pd.Timestamp("2018-12-25")]))
+    last = bars[Bars.session].max()
+    closed = draw(st.sampled_from([day for day in CLOSED if day < last]))
     added = bars.loc[[row]].assign(session=closed.as_unit("ns"))
     return pd.concat([bars, added]).sort_values([Bars.session, Bars.symbol]), (closed.date(), bar(bars, row)[1])
+
+
+def unfinished_bar(draw: st.DrawFn, bars: pd.DataFrame) -> Planted:
+    row = bars.index[-1]
+    after = bars.at[row, Bars.session] + pd.Timedelta(days=draw(st.integers(1, 4)))
+    added = bars.loc[[row]].assign(session=after)
+    return pd.concat([bars, added]), (after.date(), bar(bars, row)[1])
 
 
 def duplicate(draw: st.DrawFn, bars: pd.DataFrame) -> Planted:
     row = inner_row(draw, bars)
     return pd.concat([bars.loc[:row], bars.loc[row:]]), bar(bars, row)
+
+
+def conflicting_duplicate(draw: st.DrawFn, bars: pd.DataFrame) -> Planted:
+    row = inner_row(draw, bars)
+    other = bars.loc[[row]].assign(volume=bars.at[row, Bars.volume] + draw(st.integers(1, 9)))
+    return pd.concat([bars.loc[:row], other, bars.loc[row + 1 :]]), bar(bars, row)
 
 
 def unsorted(draw: st.DrawFn, bars: pd.DataFrame) -> Planted:
@@ -112,7 +130,9 @@ CORRUPTIONS: dict[str, Callable[[st.DrawFn, pd.DataFrame], Planted]] = {
         missing_session,
         missing_last_bar,
         extra_session,
+        unfinished_bar,
         duplicate,
+        conflicting_duplicate,
         unsorted,
         not_finite,
         not_positive,
@@ -124,8 +144,26 @@ CORRUPTIONS: dict[str, Callable[[st.DrawFn, pd.DataFrame], Planted]] = {
 }
 
 
-def test_every_check_that_can_stop_a_day_has_a_planted_corruption() -> None:
-    assert set(CORRUPTIONS) == set(CHECKS) - {"open_repeats_close"}
+ELSEWHERE = {
+    "test_jumps": {"jump", "split_not_applied", "split_applied_twice", "split_unexplained", "bar_range", "large_move"},
+    "test_actions": {
+        "dividend_implausible",
+        "dividend_twice",
+        "dividend_not_adjusted",
+        "adjusted_without_dividend",
+        "dividend_adjusted_wrong",
+    },
+    "below": {"time_zone", "stale_closes", "no_volume", "open_repeats_close"},
+}
+
+
+def test_every_check_has_a_test() -> None:
+    assert set(CORRUPTIONS).union(*ELSEWHERE.values()) == set(CHECKS)
+
+
+def test_bars_are_set_aside_for_what_is_wrong_with_them_not_for_what_is_absent() -> None:
+    assert set(CHECKS) >= SET_ASIDE
+    assert not SET_ASIDE & {"missing_session", "missing_last_bar", "unsorted", "time_zone", "duplicate"}
 
 
 @quick
@@ -230,3 +268,119 @@ def test_opens_that_repeat_the_close_warn_above_a_tenth_of_the_year(repeats: int
     bars[Bars.high] = bars[PRICES].max(axis=1)
     bars[Bars.low] = bars[PRICES].min(axis=1)
     assert [finding.code for finding in findings(bars, ["AAPL"], SESSIONS[:41])] == ["open_repeats_close"] * warned
+
+
+STAMPS = {
+    "a time zone": lambda session: session.dt.tz_localize("America/New_York"),
+    "UTC": lambda session: session.dt.tz_localize("UTC"),
+    "a time of day": lambda session: session + pd.Timedelta(hours=16),
+    "two time zones": lambda session: pd.Series(
+        [str(day) + ("-05:00" if row % 2 else "-04:00") for row, day in enumerate(session)], dtype=object
+    ),
+}
+
+
+@pytest.mark.parametrize("written", STAMPS)
+def test_stamps_that_are_no_plain_dates_are_named_and_their_wall_dates_are_checked(written: str) -> None:
+    bars, expected = five_bars()
+    bars.loc[3, Bars.volume] = -1.0
+    stamped = bars.assign(session=STAMPS[written](bars[Bars.session]))
+    of_volume, of_zone = findings(stamped, ["AAPL"], expected)
+    assert (of_volume.code, of_volume.sessions) == ("negative_volume", (expected[3].date(),))
+    assert (of_zone.code, of_zone.severity, of_zone.sessions) == ("time_zone", "error", tuple(expected.date))
+
+
+def test_one_session_with_a_time_of_day_is_named_alone() -> None:
+    bars, expected = five_bars()
+    bars.loc[2, Bars.session] += pd.Timedelta(hours=9, minutes=30)
+    (finding,) = findings(bars, ["AAPL"], expected)
+    assert (finding.code, finding.sessions) == ("time_zone", (expected[2].date(),))
+
+
+def quiet_bars(idle: range, volume: float) -> tuple[pd.DataFrame, pd.DatetimeIndex]:
+    """Sixty bars of which those in `idle` repeat the one before them, flat and with the volume given."""
+    expected = SESSIONS[:60]
+    bars = clean_bars(expected, ["AAPL"], seed=3)
+    bars.loc[list(idle), PRICES] = bars.at[idle[0] - 1, Bars.close]
+    bars.loc[list(idle), Bars.volume] = volume
+    return bars, expected
+
+
+def test_a_traded_symbol_that_stands_still_without_volume_is_an_error() -> None:
+    bars, expected = quiet_bars(range(20, 26), volume=0.0)
+    found = {finding.code: finding for finding in findings(bars, ["AAPL"], expected)}
+    assert found["stale_closes"].severity == "error"
+    assert set(found["stale_closes"].sessions) >= set(expected[20:26].date)
+
+
+@pytest.mark.parametrize(("idle", "volume"), [(range(20, 26), 5000.0), (range(10, 58), 0.0)])
+def test_equal_closes_with_volume_or_of_a_symbol_that_is_seldom_traded_are_a_warning(idle: range, volume: float) -> None:
+    bars, expected = quiet_bars(idle, volume)
+    found = {finding.code: finding for finding in findings(bars, ["AAPL"], expected)}
+    assert found["stale_closes"].severity == "warning"
+    assert {finding.severity for finding in found.values()} == {"warning"}
+
+
+def test_four_equal_closes_are_nothing() -> None:
+    bars, expected = quiet_bars(range(20, 23), volume=5000.0)
+    assert "stale_closes" not in {finding.code for finding in findings(bars, ["AAPL"], expected)}
+
+
+def test_a_session_without_volume_is_a_warning_and_none_for_an_index_that_never_has_any() -> None:
+    expected = SESSIONS[:40]
+    bars = clean_bars(expected, ["AAPL", "^GSPC"], seed=5)
+    bars.loc[(bars[Bars.symbol] == "^GSPC") | (bars[Bars.session] == expected[7]), Bars.volume] = 0.0
+    (finding,) = findings(bars, ["AAPL", "^GSPC"], expected)
+    assert (finding.code, finding.severity, finding.symbol) == ("no_volume", "warning", "AAPL")
+    assert finding.sessions == (expected[7].date(),)
+
+
+def universe_without(*absent: tuple[int, int]) -> tuple[tuple[Finding, ...], pd.DatetimeIndex, int]:
+    """What is found where a universe of fifty lacks some bars, each as (session, symbol)."""
+    expected, symbols = SESSIONS[:20], [f"S{number:02d}" for number in range(50)]
+    bars = clean_bars(expected, symbols, seed=0)
+    gone = [session * len(symbols) + symbol for session, symbol in absent]
+    return findings(bars.drop(index=gone), symbols, expected), expected, len(symbols)
+
+
+@pytest.mark.parametrize("session", [5, 19])
+def test_a_bar_that_one_of_many_lacks_is_a_warning_but_two_below_the_coverage_are_errors(session: int) -> None:
+    one, _, n_symbols = universe_without((session, 7))
+    assert [finding.severity for finding in one] == ["error"]
+    assert [finding.severity for finding in with_coverage(one, n_symbols, 0.98)] == ["warning"]
+    two, _, _ = universe_without((session, 7), (session, 8))
+    assert [finding.severity for finding in with_coverage(two, n_symbols, 0.98)] == ["error", "error"]
+
+
+def test_two_symbols_that_lack_different_sessions_are_warnings() -> None:
+    found, _, n_symbols = universe_without((5, 7), (6, 8))
+    assert {finding.severity for finding in with_coverage(found, n_symbols, 0.98)} == {"warning"}
+
+
+def test_a_symbol_of_which_one_session_is_short_of_symbols_stays_an_error() -> None:
+    found, _, n_symbols = universe_without((5, 7), (6, 7), (6, 8))
+    severity = {finding.symbol: finding.severity for finding in with_coverage(found, n_symbols, 0.98)}
+    assert severity == {"S07": "error", "S08": "error"}
+
+
+def test_symbols_that_had_not_started_do_not_count_for_the_coverage() -> None:
+    found, expected, n_symbols = universe_without((5, 7))
+    young = [expected[0].date()] * 10 + [expected[10].date()] * 40
+    assert [finding.severity for finding in with_coverage(found, n_symbols, 0.98, young)] == ["error"]
+    assert [finding.severity for finding in with_coverage(found, n_symbols, 0.90, young)] == ["warning"]
+
+
+def test_the_only_symbol_of_a_strategy_may_lack_nothing() -> None:
+    bars, expected = five_bars()
+    found = findings(bars.drop(index=2), ["AAPL"], expected)
+    assert [finding.severity for finding in with_coverage(found, 1, 1.0)] == ["error"]
+
+
+def test_a_row_without_sound_prices_hands_its_split_to_the_next_bar() -> None:
+    expected = SESSIONS[:40]
+    bars = clean_bars(expected, ["AAPL"], seed=2)
+    bars.loc[20:, PRICES] /= 4
+    bars.loc[20, Bars.split] = 4.0
+    bars.loc[20, PRICES] = np.nan
+    (finding,) = findings(bars, ["AAPL"], expected)
+    assert (finding.code, finding.sessions) == ("not_finite", (expected[20].date(),))

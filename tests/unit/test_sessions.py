@@ -8,6 +8,7 @@ import exchange_calendars
 import pandas as pd
 import pytest
 
+from nightdesk.clock import WallClock
 from nightdesk.errors import Misconfigured
 from nightdesk.sessions import Sessions, exchange_sessions
 
@@ -138,9 +139,17 @@ def test_an_unknown_calendar_is_refused_with_some_allowed_names(name: str) -> No
     assert set(offered) <= set(exchange_calendars.get_calendar_names(include_aliases=False))
 
 
-def test_a_calendar_without_sessions_back_to_1990_is_refused() -> None:
-    with pytest.raises(Misconfigured, match=r"XTKS.*1990"):
-        exchange_sessions("XTKS")
+def test_a_calendar_that_is_not_known_back_to_1990_begins_in_2000() -> None:
+    assert exchange_sessions("XTKS").first == date(2000, 1, 4)  # Tokyo's first trading day of 2000
+
+
+def test_a_calendar_without_sessions_back_to_2000_is_refused() -> None:
+    with pytest.raises(Misconfigured, match=r"XSAU.*2000"):
+        exchange_sessions("XSAU")
+
+
+def test_sessions_reach_past_the_end_of_next_year() -> None:
+    assert exchange_sessions("XNYS").last > date(WallClock().now().year + 1, 12, 31)
 
 
 def test_importing_sessions_does_not_import_the_calendar_library() -> None:

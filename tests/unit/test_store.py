@@ -1,30 +1,34 @@
-"""The bar store keeps every version, says what changed, and answers as of any instant."""
+"""The bar store keeps every version, says what changed, and answers as of any instant. On a folder; S3 is in integration."""
 
+import json
 import os
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import deltalake
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightdesk.errors import BadData, Misconfigured
-from nightdesk.market.store import Appended, BarStore
-from nightdesk.sessions import exchange_sessions
+from nightdesk.market.store import BarStore
 from schemas.bars import Bars
 from tests.bars import clean_bars
-
-NYSE = exchange_sessions("XNYS")
-SESSIONS = NYSE.between(date(2018, 12, 17), date(2018, 12, 31))
-SYMBOLS = ["AAPL", "^GSPC"]
-BARS = clean_bars(SESSIONS, SYMBOLS, seed=0)
-MONDAY = datetime(2019, 1, 7, 22, tzinfo=UTC)
-TUESDAY = MONDAY + timedelta(days=1)
-WEDNESDAY = MONDAY + timedelta(days=2)
+from tests.contracts.store_contract import (
+    BARS,
+    MONDAY,
+    NYSE,
+    SESSIONS,
+    SYMBOLS,
+    WEDNESDAY,
+    StoreContract,
+    changed,
+    grown,
+    instant,
+    rows_at,
+    versions,
+)
 
 
 @pytest.fixture
@@ -32,93 +36,19 @@ def store(tmp_path: Path) -> BarStore:
     return BarStore(tmp_path / "bars of the desk, ü")
 
 
-def versions(store: BarStore) -> int:
-    return deltalake.DeltaTable(str(store.folder)).version() + 1
+class TestStoreInAFolder(StoreContract):
+    many = 45
 
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> BarStore:
+        return BarStore(tmp_path / "bars of the desk, ü")
 
-def changed(row: int, column: str, factor: float) -> pd.DataFrame:
-    bars = BARS.copy()
-    bars.loc[row, column] = bars.loc[row, column] * factor
-    return bars
-
-
-def test_stored_bars_come_back_exactly_and_in_order(store: BarStore) -> None:
-    shuffled = BARS.sample(frac=1, random_state=0)
-    assert store.append_bars(shuffled, NYSE, MONDAY) == Appended(len(BARS), 0, ())
-    pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, MONDAY), BARS)
-
-
-def test_an_absent_store_gives_an_empty_typed_frame_and_writes_nothing(store: BarStore) -> None:
-    pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, MONDAY), BARS.iloc[:0])
-    assert store.append_bars(BARS.iloc[:0], NYSE, MONDAY) == Appended(0, 0, ())
-    assert not store.folder.exists()
-
-
-def test_no_matching_rows_give_an_empty_typed_frame(store: BarStore) -> None:
-    store.append_bars(BARS, NYSE, MONDAY)
-    for symbols in (["ZM"], []):
-        pd.testing.assert_frame_equal(store.load_bars(symbols, MONDAY), BARS.iloc[:0])
-
-
-def test_the_same_bars_again_append_nothing_and_make_no_version(store: BarStore) -> None:
-    store.append_bars(BARS, NYSE, MONDAY)
-    assert store.append_bars(BARS, NYSE, TUESDAY) == Appended(0, 0, ())
-    assert versions(store) == 1
-
-
-def test_only_the_new_bars_of_a_longer_history_are_appended(store: BarStore) -> None:
-    store.append_bars(BARS.iloc[:12], NYSE, MONDAY)
-    assert store.append_bars(BARS, NYSE, TUESDAY) == Appended(len(BARS) - 12, 0, ())
-    pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, TUESDAY), BARS)
-
-
-@pytest.mark.parametrize("column", [Bars.open, Bars.high, Bars.low, Bars.close, Bars.volume, Bars.split])
-def test_a_value_that_moved_by_more_than_a_millionth_is_a_restatement(store: BarStore, column: str) -> None:
-    store.append_bars(BARS, NYSE, MONDAY)
-    assert store.append_bars(changed(5, column, 1 + 5e-7), NYSE, TUESDAY) == Appended(0, 0, ())
-    named = (BARS.at[5, Bars.session].date(), BARS.at[5, Bars.symbol])
-    assert store.append_bars(changed(5, column, 1 + 2e-6), NYSE, TUESDAY) == Appended(0, 1, (named,))
-    pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, TUESDAY), changed(5, column, 1 + 2e-6))
-
-
-def test_a_dividend_that_comes_later_is_a_restatement(store: BarStore) -> None:
-    store.append_bars(BARS, NYSE, MONDAY)
-    paid = BARS.copy()
-    paid.loc[3, Bars.dividend] = 0.01
-    assert store.append_bars(paid, NYSE, TUESDAY).restated == 1
-
-
-def test_a_value_that_is_not_there_is_kept_as_it_came_and_is_not_restated_by_itself(store: BarStore) -> None:
-    holed = BARS.copy()
-    holed.loc[4, Bars.high] = np.nan
-    store.append_bars(holed, NYSE, MONDAY)
-    assert store.append_bars(holed, NYSE, TUESDAY) == Appended(0, 0, ())
-    assert store.append_bars(BARS, NYSE, TUESDAY).restated == 1
-
-
-def test_reading_as_known_then_gives_what_was_known_then(store: BarStore) -> None:
-    later = changed(7, Bars.close, 0.99)
-    store.append_bars(BARS.iloc[:-2], NYSE, MONDAY)
-    store.append_bars(later, NYSE, TUESDAY)
-    just_before = MONDAY - timedelta(microseconds=1)
-    assert store.load_bars(SYMBOLS, WEDNESDAY, known_until=just_before).empty
-    pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, WEDNESDAY, known_until=MONDAY), BARS.iloc[:-2])
-    pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, WEDNESDAY, known_until=TUESDAY), later)
-
-
-def test_a_bar_is_available_from_a_quarter_of_an_hour_after_its_close(store: BarStore) -> None:
-    store.append_bars(BARS, NYSE, MONDAY)
-    settled = datetime(2018, 12, 24, 18, 15, tzinfo=UTC)  # a half day
-    before = store.load_bars(SYMBOLS, settled - timedelta(microseconds=1))
-    at = store.load_bars(SYMBOLS, settled)
-    assert before[Bars.session].max() == pd.Timestamp("2018-12-21")
-    assert at[Bars.session].max() == pd.Timestamp("2018-12-24")
-
-
-def test_instants_of_another_time_zone_mean_the_same_instant(store: BarStore) -> None:
-    store.append_bars(BARS, NYSE, MONDAY.astimezone(ZoneInfo("Asia/Tokyo")))
-    assert len(store.load_bars(SYMBOLS, MONDAY, known_until=MONDAY)) == len(BARS)
-    assert store.load_bars(SYMBOLS, MONDAY, known_until=MONDAY - timedelta(microseconds=1)).empty
+    def write_file(self, store: BarStore, path: str, content: bytes | None) -> None:
+        file = Path(store.folder) / path
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content)
 
 
 def test_an_instant_without_a_time_zone_is_refused(store: BarStore) -> None:
@@ -126,12 +56,6 @@ def test_an_instant_without_a_time_zone_is_refused(store: BarStore) -> None:
         store.load_bars(SYMBOLS, datetime(2019, 1, 7))
     with pytest.raises(TypeError, match="Invalid comparison"):
         store.append_bars(BARS, NYSE, datetime(2019, 1, 7))
-
-
-def test_a_bar_that_is_not_final_yet_is_never_stored(store: BarStore) -> None:
-    with pytest.raises(BadData, match=r"AAPL on 2018-12-31 was not final yet at 2018-12-31 21:14:59.*and 1 more"):
-        store.append_bars(BARS, NYSE, datetime(2018, 12, 31, 21, 14, 59, tzinfo=UTC))
-    assert not store.folder.exists()
 
 
 def test_a_bar_of_a_closed_day_is_never_stored(store: BarStore) -> None:
@@ -143,14 +67,6 @@ def test_a_bar_of_a_closed_day_is_never_stored(store: BarStore) -> None:
 def test_a_bar_that_comes_twice_in_one_append_is_refused(store: BarStore) -> None:
     with pytest.raises(BadData, match="2018-12-17 came twice"):
         store.append_bars(pd.concat([BARS, BARS.iloc[:1]]), NYSE, MONDAY)
-
-
-def test_a_clock_that_went_back_behind_a_stored_version_is_refused(store: BarStore) -> None:
-    store.append_bars(BARS, NYSE, TUESDAY)
-    for instant in (MONDAY, TUESDAY):
-        with pytest.raises(Misconfigured, match=r"known_at was .* after 2019-01-08"):
-            store.append_bars(changed(0, Bars.close, 1.01), NYSE, instant)
-    assert versions(store) == 1
 
 
 @pytest.mark.parametrize("symbol", ["A' or 'a'='a", "^GSPC\n", "", "aapl", "A;B", "../X", "ÄÖ", "TOOLONGNAME"])
@@ -168,19 +84,68 @@ def test_a_folder_that_the_library_cannot_open_is_refused_at_once(tmp_path: Path
         BarStore(tmp_path / name)
 
 
-def test_old_versions_outlive_their_age_and_a_checkpoint(store: BarStore) -> None:
-    for row in range(4):
-        store.append_bars(BARS.iloc[[row]], NYSE, MONDAY + timedelta(hours=row))
-    long_ago = (MONDAY - timedelta(days=3000)).timestamp()
-    for file in store.folder.rglob("*"):
-        os.utime(file, (long_ago, long_ago))
-    table = deltalake.DeltaTable(str(store.folder))
-    table.create_checkpoint()
-    table.cleanup_metadata()
-    store.append_bars(BARS, NYSE, TUESDAY)
-    assert len(list((store.folder / "_delta_log").glob("*.json"))) == versions(store) == 5
-    assert deltalake.DeltaTable(str(store.folder), version=0).version() == 0
-    pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, TUESDAY), BARS)
+@pytest.mark.parametrize(
+    "place", ["", "bars", "s3://", "s3://bucket", "s3://bucket/", "s3://B/x", "s3://bucket/../x", "file:///x", "s3://b b/x"]
+)
+def test_a_text_that_is_no_place_on_s3_is_refused_at_once(place: str) -> None:
+    with pytest.raises(Misconfigured, match="the bar store was"):
+        BarStore(place)
+
+
+def test_reading_an_absent_store_makes_no_folder(store: BarStore) -> None:
+    store.load_bars(SYMBOLS, MONDAY)
+    store.file_sha256s()
+    store.compact_bars()
+    assert not Path(store.folder).exists()
+
+
+def test_of_two_writers_at_one_instant_the_larger_values_count_whoever_came_last(tmp_path: Path) -> None:
+    low, high = changed(5, Bars.close, 0.9), changed(5, Bars.close, 1.1)
+    for number, (mine, theirs) in enumerate(((low, high), (high, low))):
+        ours, others = BarStore(tmp_path / f"{number} ours"), BarStore(tmp_path / f"{number} others")
+        ours.append_bars(mine, NYSE, MONDAY)
+        others.append_bars(theirs, NYSE, MONDAY)
+        table = deltalake.DeltaTable(str(others.folder))
+        rows = deltalake.QueryBuilder().register("bars", table).execute("select * from bars")
+        deltalake.write_deltalake(str(ours.folder), rows, mode="append")
+        pd.testing.assert_frame_equal(ours.load_bars(SYMBOLS, MONDAY), high)
+        ours.compact_bars()
+        pd.testing.assert_frame_equal(ours.load_bars(SYMBOLS, MONDAY), high)
+
+
+def age(folder: Path, days: int) -> None:
+    """Make a table look as if its last commit were that many days old: in the commits and in the files' own times."""
+    shift_ms = days * 86_400_000
+    for file in sorted((folder / "_delta_log").glob("*.json")):
+        actions = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        for action in actions:
+            for kind, field in (("commitInfo", "timestamp"), ("add", "modificationTime"), ("remove", "deletionTimestamp")):
+                if kind in action:
+                    action[kind][field] -= shift_ms
+        file.write_text("\n".join(map(json.dumps, actions)) + "\n", encoding="utf-8")
+    for file in folder.rglob("*"):
+        seconds = file.stat().st_mtime - shift_ms / 1000
+        os.utime(file, (seconds, seconds))
+
+
+def test_a_year_of_daily_appends_compacted_monthly_outlives_its_age_and_its_checkpoints(store: BarStore) -> None:
+    folder, late = Path(store.folder), instant(9999)
+    truths, rows = grown(store, 252)
+    for days in (40, 4000):
+        for file in [*(folder / "_delta_log").glob("*.checkpoint.parquet"), folder / "_delta_log" / "_last_checkpoint"]:
+            file.unlink()
+        age(folder, days)
+        deltalake.DeltaTable(str(folder)).create_checkpoint()
+        deltalake.DeltaTable(str(folder)).cleanup_metadata()
+        sessions = clean_bars(NYSE.between(date(2019, 1, 2), date(2019, 1, 3)), SYMBOLS, seed=days)
+        store.append_bars(sessions, NYSE, late + timedelta(days=days))
+        for day in range(0, 252, 9):
+            known = store.load_bars(SYMBOLS, late, known_until=instant(day))
+            pd.testing.assert_frame_equal(known, truths[day], obj=f"what was known on day {day}")
+        assert [rows_at(store, version) for version in range(0, len(rows), 9)] == [
+            rows[version] for version in range(0, len(rows), 9)
+        ]
+    assert len(list((folder / "_delta_log").glob("*.json"))) == versions(store) == len(rows) + 2
 
 
 Batch = dict[tuple[int, str], float]

@@ -10,7 +10,8 @@ import pytest
 from nightdesk import wiring
 from nightdesk.day.play import play_day
 from nightdesk.errors import Misconfigured
-from nightdesk.ledger.store import Ledger, ledger_file
+from nightdesk.ledger.file import ledger_file
+from nightdesk.ledger.store import Ledger
 from nightdesk.settings import Settings
 from schemas.strategy import Strategy
 from tests.desks import settings_in

@@ -1,6 +1,6 @@
 """Every key of the strategy file changes the answer of a short run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,8 +14,10 @@ from nightdesk.day.opening import Closed
 from nightdesk.day.play import play_day
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger.book import book_id
-from nightdesk.ledger.store import Ledger, ledger_file
+from nightdesk.ledger.file import ledger_file
+from nightdesk.ledger.store import Ledger
 from nightdesk.market.sample import SampleSource
+from nightdesk.settings import CHECKOUT, Settings
 from schemas.bars import Bars
 from schemas.outcomes import ending
 from schemas.strategy import Strategy
@@ -29,13 +31,18 @@ MONDAY, TUESDAY, THURSDAY = date(2018, 12, 3), date(2018, 12, 4), date(2018, 12,
 
 @dataclass(frozen=True)
 class Row:
-    """Another valid value of a key, and where it shows: with what `beside` it, over which sessions, without whose bar."""
+    """Another valid value of a key, and where it shows: with what `beside` it, over which sessions, without whose bar, with a
+    close that the vendor moves by 1 % after the first session, with a second source whose closes are 0.3 % apart; or in which
+    other test."""
 
     value: object
     beside: Mapping[str, object] = field(default_factory=dict)
     sessions: tuple[date, ...] = (MONDAY,)
     absent: tuple[str, date] | None = None
+    rewritten: bool = False
+    second: bool = False
     instruments: int = 1
+    elsewhere: str = ""
 
 
 DAILY = {"model.retrain": "daily"}
@@ -46,6 +53,12 @@ EXAMPLES: dict[str, Row] = {
     "name": Row("another"),
     "capital": Row(50_000),
     "market.source": Row("another"),
+    "market.second_source": Row("csvdir", {"market.second_tolerance": 0.001}, second=True),
+    "market.second_tolerance": Row(0.001, {"market.second_source": "csvdir"}, second=True),
+    "market.late_bar_wait_min": Row(
+        10, elsewhere="tests/integration/test_living_market.py::test_a_late_bar_is_waited_for_as_long_as_the_strategy_says"
+    ),
+    "market.restatement_tolerance": Row(0.02, sessions=TWO, rewritten=True),
     "market.calendar": Row("XLON"),
     "market.currency": Row("EUR"),
     "market.min_coverage": Row(0.5, sessions=TWO, absent=("^IXIC", TUESDAY), instruments=2),
@@ -94,13 +107,35 @@ def source_without(symbol: str, session: date) -> type[SampleSource]:
     return Late
 
 
+class Rewriting(SampleSource):
+    """A vendor that has moved a close of November by 1 % by Tuesday."""
+
+    def fetch_bars(self, symbols: Sequence[str], first: date, last: date) -> pd.DataFrame:
+        bars = super().fetch_bars(symbols, first, last)
+        moved = (bars[Bars.session] == pd.Timestamp("2018-11-15")) & (last >= TUESDAY)
+        bars.loc[moved, [Bars.open, Bars.high, Bars.low, Bars.close]] *= 1.01
+        return bars
+
+
+def save_closes_apart(folder: Path) -> None:
+    """The sample's S&P 500 as a second source has it: every price 0.3 % higher."""
+    bars = SampleSource().fetch_bars(["^GSPC"], *(SampleSource.span or ()))
+    bars[[Bars.open, Bars.high, Bars.low, Bars.close]] *= 1.003
+    folder.mkdir(parents=True)
+    bars.drop(columns=Bars.symbol).to_csv(folder / "^GSPC.csv", index=False)
+
+
 def answer(document: Document, row: Row, folder: Path) -> object:
     """What a short run decides, orders, fills and is worth, or the refusal. Hashes of the file are left out."""
-    here = settings_in(folder / "home", mlflow_uri=NO_MLFLOW)
+    here = Settings(home=folder / "home", mlflow_uri=NO_MLFLOW, data=folder / "data")
     path = saved(document, folder)
+    if row.second:
+        save_closes_apart(folder / "data")
     with pytest.MonkeyPatch.context() as patch:
         if row.absent:
-            patch.setitem(wiring.SOURCES, "sample", source_without(*row.absent))
+            patch.setattr(wiring, "SampleSource", source_without(*row.absent))
+        if row.rewritten:
+            patch.setattr(wiring, "SampleSource", Rewriting)
         try:
             made = [play_day(path, session, "paper", "manual", here) for session in row.sessions]
         except Misconfigured as refused:
@@ -131,7 +166,7 @@ BASES: dict[str, object] = {}
 def base_answer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> object:
     """The answer without the change, made once for all rows that share it."""
     row: Row = request.param
-    name = repr((dict(row.beside), row.sessions, row.absent, row.instruments))
+    name = repr((dict(row.beside), row.sessions, row.absent, row.rewritten, row.second, row.instruments))
     if name not in BASES:
         BASES[name] = answer(base_of(row), row, tmp_path_factory.mktemp("base"))
     return BASES[name]
@@ -141,7 +176,17 @@ def test_every_key_of_the_strategy_file_has_a_row_and_no_row_is_without_its_key(
     assert sorted(EXAMPLES) == sorted(FIELDS)
 
 
-@pytest.mark.parametrize(("key", "base_answer"), list(EXAMPLES.items()), indirect=["base_answer"], ids=list(EXAMPLES))
+def test_a_key_that_is_tried_elsewhere_names_a_test_that_is_there() -> None:
+    for row in EXAMPLES.values():
+        if row.elsewhere:
+            file, _, name = row.elsewhere.partition("::")
+            assert f"def {name}(" in (CHECKOUT / file).read_text()
+
+
+HERE = {key: row for key, row in EXAMPLES.items() if not row.elsewhere}
+
+
+@pytest.mark.parametrize(("key", "base_answer"), list(HERE.items()), indirect=["base_answer"], ids=list(HERE))
 def test_changing_the_key_changes_the_answer(key: str, base_answer: object, tmp_path: Path) -> None:
     row = EXAMPLES[key]
     changed = with_key(base_of(row), key, row.value)

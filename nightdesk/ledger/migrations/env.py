@@ -1,4 +1,4 @@
-"""How Alembic reaches the ledger: on the connection that `nightdesk.ledger.store.migrate` hands it."""
+"""How Alembic reaches the ledger: on the connection that `nightdesk.ledger.file.migrate` hands it."""
 
 from alembic import context
 

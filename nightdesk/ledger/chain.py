@@ -1,0 +1,50 @@
+"""The hash chain of a book's decisions: an edited, removed or reordered one is found and named. Pure."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A decision as its row has it: `body` and `envelope` are the texts that were committed."""
+
+    book_id: str
+    position: int
+    session: date
+    attempt: int
+    origin: str
+    sha256: str
+    body: str
+    envelope: str
+    chain_sha256: str
+
+
+def text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def chained(previous: str, link: Link) -> str:
+    """The chain's hash after a decision: SHA-256 over the hash before it ("" for the first) and all that the row says."""
+    row = (link.book_id, str(link.position), link.session.isoformat(), str(link.attempt), link.origin, link.sha256)
+    return text_sha256("\n".join((previous, *row, text_sha256(link.envelope))))
+
+
+def broken_links(links: Iterable[Link]) -> dict[date, str]:
+    """What is wrong with a book's decisions, given in the order of their positions: a sentence for each session that is."""
+    broken: dict[date, str] = {}
+    previous, place = "", 0
+    for link in links:
+        place += 1
+        named = f"The decision of {link.session} in the book {link.book_id!r}"
+        if link.position != place:
+            broken[link.session] = f"{named} is number {link.position} of its chain, where number {place} is missing."
+            place = link.position
+        elif text_sha256(link.body) != link.sha256:
+            was = text_sha256(link.body)
+            broken[link.session] = f"{named} was changed: the SHA-256 of its text is {was}, it is named {link.sha256}."
+        elif chained(previous, link) != link.chain_sha256:
+            broken[link.session] = f"{named} does not follow the one before it: one of the two was changed since."
+        previous = link.chain_sha256
+    return broken

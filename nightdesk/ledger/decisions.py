@@ -1,0 +1,113 @@
+"""Decisions and their orders in the ledger."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from nightdesk.database import insert_new
+from nightdesk.errors import OutOfSync
+from nightdesk.ledger import tables
+from nightdesk.ledger.chain import Link, broken_links, chained
+from nightdesk.ledger.file import LedgerFile, canonical_json
+from schemas.records import Decision, Order, OrderStatus
+
+OPEN_STATUSES: tuple[OrderStatus, ...] = ("intent", "unknown", "accepted")
+"""An order in one of these may still fill; each may become a later one of them, never an earlier."""
+
+ROW_OF_LINK = tuple(column.name for column in fields(Link) if column.name not in ("position", "chain_sha256"))
+
+
+class Decisions(LedgerFile):
+    """Decisions in their hash chain, each committed once with its orders."""
+
+    def commit_decision(self, decision: Decision, orders: Sequence[Order]) -> bool:
+        """Commit a decision with its order intents in one transaction. False where one was committed before: that one stands."""
+        row = {**asdict(decision), "body": canonical_json(decision.body), "envelope": canonical_json(decision.envelope)}
+        decisions = tables.decisions
+        newest = sa.select(decisions.c.position, decisions.c.chain_sha256).where(decisions.c.book_id == decision.book_id)
+        with self._writing() as connection:
+            last = connection.execute(newest.order_by(decisions.c.position.desc()).limit(1)).one_or_none()
+            position, previous = last or (0, "")
+            link = Link(**{name: row[name] for name in ROW_OF_LINK}, position=position + 1, chain_sha256="")
+            row |= {"position": position + 1, "chain_sha256": chained(previous, link)}
+            if not connection.execute(insert_new(decisions, [row])).rowcount:
+                return False
+            if orders:
+                connection.execute(sa.insert(tables.orders), [asdict(order) for order in orders])
+            return True
+
+    def decision(self, book_id: str, session: date) -> Decision | None:
+        """The decision of a session, the latest attempt."""
+        decisions = tables.decisions
+        query = sa.select(decisions).where(decisions.c.book_id == book_id, decisions.c.session == session)
+        return self._decision(query.order_by(decisions.c.attempt.desc()).limit(1))
+
+    def last_decision(self, book_id: str, before: date | None = None, ordered: bool = False) -> Decision | None:
+        """The newest decision, or the newest of a session before the given one; with `ordered` none that was reconstructed."""
+        decisions = tables.decisions
+        query = sa.select(decisions).where(decisions.c.book_id == book_id)
+        if before is not None:
+            query = query.where(decisions.c.session < before)
+        if ordered:
+            query = query.where(decisions.c.origin != "reconstructed")
+        return self._decision(query.order_by(decisions.c.session.desc(), decisions.c.attempt.desc()).limit(1))
+
+    def _decision(self, query: sa.Select[Any]) -> Decision | None:
+        rows = self._rows(query)
+        if not rows:
+            return None
+        row = {name: rows[0][name] for name in (column.name for column in fields(Decision))}
+        try:
+            return Decision(**{**row, "body": json.loads(row["body"]), "envelope": json.loads(row["envelope"])})
+        except ValueError as error:
+            named = f"The decision of {row['session']} in the book {row['book_id']!r}"
+            raise OutOfSync(f"{named} was changed: its text is no document any more ({error}).", sha256=row["sha256"]) from None
+
+    def broken_links(self, book_id: str) -> dict[date, str]:
+        """What is wrong with the book's decisions by their hash chain: a sentence for each session that was tampered with."""
+        decisions = tables.decisions
+        columns = [decisions.c[column.name] for column in fields(Link)]
+        query = sa.select(*columns).where(decisions.c.book_id == book_id).order_by(decisions.c.position)
+        broken = broken_links(Link(**row) for row in self._rows(query))
+        known = {row["sha256"] for row in self._rows(sa.select(decisions.c.sha256).where(decisions.c.book_id == book_id))}
+        runs = sa.select(tables.runs.c.session, tables.runs.c.decision_sha256).where(tables.runs.c.book_id == book_id)
+        for run in self._rows(runs):
+            if run["decision_sha256"] and run["decision_sha256"] not in known:
+                named = f"The decision of {run['session']} in the book {book_id!r}, named {run['decision_sha256']},"
+                broken.setdefault(run["session"], f"{named} is gone from the ledger.")
+        return broken
+
+    def require_unbroken(self, book_id: str) -> None:
+        """Raise `OutOfSync` where a decision of the book was edited, removed or put in another order."""
+        if broken := self.broken_links(book_id):
+            raise OutOfSync(" ".join(broken.values()), sessions=sorted(broken))
+
+    def decided_sessions(self, book_id: str) -> set[date]:
+        return {
+            row["session"]
+            for row in self._rows(sa.select(tables.decisions.c.session).where(tables.decisions.c.book_id == book_id))
+        }
+
+    def orders(self, book_id: str, decided: date | None = None, statuses: Sequence[OrderStatus] | None = None) -> list[Order]:
+        """Orders of a book, oldest first."""
+        orders = tables.orders
+        query = sa.select(orders).where(orders.c.book_id == book_id).order_by(orders.c.decided_session, orders.c.order_id)
+        if decided is not None:
+            query = query.where(orders.c.decided_session == decided)
+        return self._records(Order, query if statuses is None else query.where(orders.c.status.in_(statuses)))
+
+    def order(self, order_id: str) -> Order | None:
+        found = self._records(Order, sa.select(tables.orders).where(tables.orders.c.order_id == order_id))
+        return found[0] if found else None
+
+    def set_order_status(self, order_id: str, status: OrderStatus, reason: str = "") -> None:
+        """Move an open order on, never back. One that has ended stays as it ended."""
+        orders = tables.orders
+        earlier = OPEN_STATUSES[: OPEN_STATUSES.index(status)] if status in OPEN_STATUSES else OPEN_STATUSES
+        change = sa.update(orders).where(orders.c.order_id == order_id, orders.c.status.in_(earlier))
+        with self._writing() as connection:
+            connection.execute(change.values(status=status, reason=reason))
