@@ -12,13 +12,19 @@ from benchmarks.cli import measured_cli
 from benchmarks.day import measured_day
 from benchmarks.homes import CHECKOUT
 from benchmarks.machine import load_average, machine
+from benchmarks.replay import measured_replay
 from benchmarks.result import Result, print_result, save_result
+from benchmarks.store import measured_store
+from benchmarks.validation import measured_validation
 
 BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "cli": measured_cli,
     "day": measured_day,
     "backfill": measured_backfill,
     "first": measured_first,
+    "store": measured_store,
+    "validation": measured_validation,
+    "replay": measured_replay,
 }
 
 

@@ -24,7 +24,8 @@ def _orders(found: dict[str, Any]) -> str:
 
 def _order(row: dict[str, Any]) -> list[str]:
     why = f" ({row['reason']})" if row["reason"] else ""
-    wanted = f"{float(row['quantity']):+,.9g} {row['instrument']} ({row['time_in_force']}), sized at {float(row['reference_price']):,.2f}"
+    wanted = f"{float(row['quantity']):+,.9g} {row['instrument']} ({row['time_in_force']})"
+    wanted += f", sized at {float(row['reference_price']):,.2f}"
     fills = [
         f"  filled {float(fill['quantity']):+,.9g} at {float(fill['price']):,.2f} on {fill['session']}, "
         f"commission {float(fill['commission']):,.2f}, slippage {float(fill['slippage']):,.2f}"
@@ -89,8 +90,8 @@ def _bars(found: dict[str, Any]) -> str:
     lines = [f"{data['rows']:,} of {', '.join(data['symbols'])} from {data['source']}, {data['first']} to {data['last']}"]
     lines += [f"as known at {data['known_until']}"]
     lines += [
-        f"  {row['symbol']} {row['session']}: open {_number(row['open'])}, high {_number(row['high'])}, low {_number(row['low'])}, "
-        f"close {_number(row['close'])}, volume {_number(row['volume'])}"
+        f"  {row['symbol']} {row['session']}: "
+        + ", ".join(f"{name} {_number(row[name])}" for name in ("open", "high", "low", "close", "volume"))
         for row in found["bars"]
     ]
     return _with_verdict([*lines, f"SHA-256 {data['sha256']}"], data["broken"], f"read again, {data['files']} files: the same")

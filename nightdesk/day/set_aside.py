@@ -56,7 +56,7 @@ def release_bar(strategy_name: str, symbol: str, session: date, by: str, reason:
         raise Misconfigured.value("bar", f"{symbol} {session}", f"one that waits in the quarantine: {known}")
     if not reason.strip():
         raise Misconfigured.value("reason", reason, "a sentence that says why this bar is right")
-    newest = max(waiting, key=lambda bar: bar.seen_at)
+    newest = waiting[-1]
     _require_possible(newest)
     now = WallClock().now()
     store_of(source, here).append_bars(_frame(newest), sessions, known_at=now)

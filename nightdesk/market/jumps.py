@@ -24,6 +24,8 @@ RATIOS: Final = np.log([2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.
 RATIO_NOISE: Final = 12.0
 """A gap of a split's ratio that nobody recorded must be so many times the symbol's noise."""
 SMALLEST_SPLIT: Final = 0.09
+CLEAR_SPLIT: Final = np.log(1.4)
+"""By less than such a split a price also moves with news."""
 SPLIT_REACH: Final = 60
 """A recorded split explains a jump of its ratio on another session that is at most so many bars away."""
 WIDE, BUSY, BARS_BEFORE = 0.25, 4.0, 20
@@ -95,7 +97,7 @@ def _kinds(bars: Histories, found: _Candidates) -> np.ndarray:
     kinds[(kinds == "jump") & _like_a_split_nearby(bars, found)] = "split_unexplained"
     kinds[(kinds == "split_unexplained") & _is_power_of_ten(size, found.noise)] = "jump"
     for kind, rest in (("split_not_applied", found.moved - found.split), ("split_applied_twice", found.moved + found.split)):
-        reach = np.where((ratio >= NOTABLE) | found.calm, np.maximum(0.35 * ratio, 5 * found.noise), 3 * found.noise)
+        reach = np.where((ratio >= CLEAR_SPLIT) | found.calm, np.maximum(0.35 * ratio, 5 * found.noise), 3 * found.noise)
         kinds[(ratio >= np.maximum(SMALLEST_SPLIT, 5 * found.noise)) & (np.abs(rest) <= reach)] = kind
     return _with_way_back(found, kinds)
 

@@ -144,8 +144,8 @@ class BarTable:
         except CommitFailedError:
             raise
         except (DeltaError, pa.ArrowException, OSError) as error:
-            reason = _plain(error)
-            if "Generic S3 error" in reason and "InvalidRange" not in str(error):  # which S3 answers for a file that was cut off
+            reason, text = _plain(error), str(error)
+            if "Generic S3 error" in text and "InvalidRange" not in text:  # InvalidRange: a file was cut off
                 raise TryAgain(f"The bar store {self.place} could not be reached: {reason}", place=str(self.place)) from error
             if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
                 raise

@@ -34,15 +34,9 @@ def _plain(value: Any) -> Any:
 
 def facts(report: DayReport) -> list[tuple[str, str]]:
     """The report in lines of (what, how it was), in the order of the day."""
-    lines = [("Outcome", _outcome(report)), ("Bars", _bars(report)), ("Restated", _restated(report)), ("Checks", _checks(report))]
-    lines += [
-        ("Model", _model(report)),
-        ("Accuracy", _accuracy(report)),
-        ("Gate", _gate(report)),
-        ("Signal", _signals(report)),
-        ("Order", _orders(report)),
-    ]
-    lines += [("Filled", _fills(report)), ("Holdings", _holdings(report)), ("Equity", _equity(report))]
+    parts = {"Outcome": _outcome, "Bars": _bars, "Restated": _restated, "Checks": _checks, "Model": _model, "Accuracy": _accuracy}
+    parts |= {"Gate": _gate, "Signal": _signals, "Order": _orders, "Filled": _fills, "Holdings": _holdings, "Equity": _equity}
+    lines = [(what, said(report)) for what, said in parts.items()]
     return [(what, text) for what, text in lines if text]
 
 

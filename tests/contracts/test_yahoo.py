@@ -1,55 +1,22 @@
-"""Yahoo as a source, over real connections to a local server that answers, and fails, as Yahoo does."""
+"""Yahoo as a source, over real connections to a local server that answers as Yahoo does."""
 
-import json
-import logging
-import os
-import subprocess
-import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from nightdesk.errors import BadData, Misconfigured, TryAgain
+from nightdesk.errors import Misconfigured
 from nightdesk.market.checks import findings
 from nightdesk.market.source import Source
-from nightdesk.market.yahoo import ATTEMPTS, YahooSource
+from nightdesk.market.yahoo import YahooSource
 from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
 from tests.bars import clean_bars
 from tests.contracts.source_contract import SourceContract
-from tests.yahoo_server import (
-    PATH,
-    ZONE,
-    Chart,
-    Fault,
-    Listing,
-    Reply,
-    YahooServer,
-    always,
-    edited,
-    slow,
-    truncated,
-    yahoo_server,
-)
-
-SESSIONS = exchange_sessions("XNYS").between(date(2022, 4, 1), date(2023, 6, 30))
-FIRST, LAST = SESSIONS[0].date(), SESSIONS[-1].date()
-SATURDAY = datetime(2023, 7, 1, 12, tzinfo=UTC)
-PRICES = [Bars.open, Bars.high, Bars.low, Bars.close]
-
-
-def traded(symbol: str, seed: int = 0, split: float = 4.0, at: int = 200) -> pd.DataFrame:
-    """Bars as traded, with a split that the prices follow and two dividends."""
-    bars = clean_bars(SESSIONS, [symbol], seed)
-    bars.loc[at:, PRICES] /= split
-    bars.loc[at, Bars.split] = split
-    bars.loc[[100, 300], Bars.dividend] = [0.82, 0.25]
-    return bars
+from tests.yahoo_cases import FIRST, LAST, PRICES, SATURDAY, SESSIONS, at_open, blanked, dropped, new_source, traded
+from tests.yahoo_server import ZONE, Chart, Listing, YahooServer, edited, yahoo_server
 
 
 @pytest.fixture
@@ -62,14 +29,6 @@ def server() -> Iterator[YahooServer]:
 @pytest.fixture
 def source(server: YahooServer, tmp_path: Path) -> YahooSource:
     return new_source(server, tmp_path)
-
-
-def new_source(server: YahooServer, cache: Path, timeout_s: float = 5.0, retry_wait_s: float = 0.001) -> YahooSource:
-    return YahooSource(cache / "yahoo", lambda: server.now, server.url, timeout_s, retry_wait_s)
-
-
-def at_open(day: str) -> int:
-    return int(datetime.fromisoformat(f"{day}T09:30").replace(tzinfo=ZONE).timestamp())
 
 
 class TestYahooSource(SourceContract):
@@ -189,15 +148,6 @@ def test_a_split_of_the_session_that_runs_is_undone_for_the_days_before(server: 
     pd.testing.assert_frame_equal(bars, server.listings["AAPL"].bars.iloc[:200], rtol=1e-6)
 
 
-def blanked(*keys: str, row: int = -1) -> Fault:
-    def edit(chart: Chart) -> None:
-        for key in keys:
-            if len(chart.get("timestamp", ())) > max(row, 1):  # else it is only the answer that has the time zone
-                chart["indicators"]["quote"][0][key][row] = None
-
-    return edited(edit)
-
-
 def test_a_last_row_without_prices_keeps_its_volume_and_is_named_by_the_checks(server: YahooServer, source: YahooSource) -> None:
     server.fault = blanked("open", "high", "low", "close")
     bars = source.fetch_bars(["AAPL"], FIRST, LAST)
@@ -229,19 +179,6 @@ def test_a_row_with_nothing_in_it_is_no_bar(server: YahooServer, source: YahooSo
     pd.testing.assert_frame_equal(bars, server.listings["AAPL"].bars.iloc[:-1], rtol=1e-6)
 
 
-def dropped(*days: date) -> Fault:
-    """An answer without the bars of some days; their actions stay."""
-
-    def edit(chart: Chart) -> None:
-        stamps = chart.get("timestamp", [])
-        kept = [row for row, stamp in enumerate(stamps) if datetime.fromtimestamp(stamp, ZONE).date() not in days]
-        chart["timestamp"] = [stamps[row] for row in kept]
-        for series in (*chart["indicators"]["quote"], *chart["indicators"]["adjclose"]):
-            series.update({key: [values[row] for row in kept] for key, values in series.items()})
-
-    return edited(edit)
-
-
 @pytest.mark.parametrize("rows", [slice(50, 53), slice(-2, None)], ids=["in between", "at the end"])
 def test_sessions_that_yahoo_lacks_for_days_are_absent_and_nothing_else_changes(
     server: YahooServer, source: YahooSource, rows: slice
@@ -252,168 +189,6 @@ def test_sessions_that_yahoo_lacks_for_days_are_absent_and_nothing_else_changes(
     whole = server.listings["AAPL"].bars
     pd.testing.assert_frame_equal(bars, whole[~whole[Bars.session].isin(SESSIONS[rows])].reset_index(drop=True), rtol=1e-6)
     assert {day for row in findings(bars, ["AAPL"], SESSIONS) for day in row.sessions} == set(absent)
-
-
-# what cannot be undone
-
-
-def with_split(numerator: object, denominator: object, day: str = "2023-03-01") -> Fault:
-    def edit(chart: Chart) -> None:
-        event = {"date": at_open(day), "numerator": numerator, "denominator": denominator, "splitRatio": "?"}
-        chart.setdefault("events", {}).setdefault("splits", {})["added"] = event
-
-    return edited(edit)
-
-
-def with_dividend(day: str, currency: str = "USD") -> Fault:
-    def edit(chart: Chart) -> None:
-        event = {"date": at_open(day), "amount": 0.5, "currency": currency}
-        chart.setdefault("events", {}).setdefault("dividends", {})["added"] = event
-
-    return edited(edit)
-
-
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        (with_split(4, 1, "2023-02-04"), "2023-02-04, a day without a bar"),
-        (dropped(SESSIONS[200].date()), f"{SESSIONS[200]:%Y-%m-%d}, a day without a bar"),
-        (with_split(4, 1, "2023-07-01"), "2023-07-01, a day without a bar"),
-        (with_split(0, 1), "2023-03-01 had the ratio 0"),
-        (with_split(4, 0), "2023-03-01 had the ratio inf"),
-        (with_split(-4, 1), "2023-03-01 had the ratio -4"),
-        (dropped(*SESSIONS[-10:].date), "ends on 2023-06-15, though it was traded on 2023-06-30"),
-        (with_dividend("2023-02-04"), "dividend of AAPL on 2023-02-04, a day without a bar"),
-        (with_dividend("2023-03-01", "CAD"), "2023-03-01 is in CAD"),
-    ],
-)
-def test_what_was_traded_is_refused_where_it_cannot_be_known(
-    server: YahooServer, source: YahooSource, fault: Fault, said: str
-) -> None:
-    server.fault = fault
-    with pytest.raises(BadData, match="AAPL") as refused:
-        source.fetch_bars(["AAPL"], FIRST, LAST)
-    assert said in refused.value.message
-
-
-def test_a_split_before_the_first_bar_changes_nothing(server: YahooServer, source: YahooSource) -> None:
-    server.fault = with_split(7, 1, "2021-06-09")
-    pd.testing.assert_frame_equal(source.fetch_bars(["AAPL"], FIRST, LAST), server.listings["AAPL"].bars, rtol=1e-6)
-
-
-def test_a_dividend_whose_bar_is_late_comes_with_the_bar(server: YahooServer, source: YahooSource) -> None:
-    late = SESSIONS[300]
-    server.now = datetime.combine(late.date(), datetime.min.time(), ZONE).replace(hour=17)
-    server.fault = dropped(late.date())
-    bars = source.fetch_bars(["AAPL"], FIRST, late.date())
-    pd.testing.assert_frame_equal(bars, server.listings["AAPL"].bars.iloc[:300], rtol=1e-6)
-    server.fault = None
-    assert source.fetch_bars(["AAPL"], FIRST, late.date())[Bars.dividend].iloc[-1] == pytest.approx(0.25)
-
-
-# no answer
-
-
-def removed(edit: Callable[[Chart], object]) -> Fault:
-    return edited(lambda chart: (edit(chart), None)[1])
-
-
-def emptied(chart: Chart) -> None:
-    chart.pop("timestamp", None)
-    chart["indicators"] = {"quote": [{}], "adjclose": [{}]}
-
-
-FAILURES: dict[str, Fault] = {
-    "429": always(429, "Too Many Requests\r\n"),
-    "500": always(500, "internal error"),
-    "502 html": always(502, "<html>bad gateway</html>"),
-    "503 json": always(503, '{"chart":{"result":null,"error":{"code":"Unavailable","description":"busy"}}}'),
-    "html": always(200, "<!doctype html><html><title>Yahoo</title></html>"),
-    "will be right back": always(200, "<html><body>Will be right back...</body></html>"),
-    "nothing": always(200, ""),
-    "truncated": truncated,
-    "404 of something else": always(404, "<html>no such page</html>"),
-    "401": always(401, '{"finance":{"result":null,"error":{"code":"Unauthorized","description":"Invalid Crumb"}}}'),
-    "no result": always(200, '{"chart":{"result":null,"error":null}}'),
-    "empty result": always(200, '{"chart":{"result":[],"error":null}}'),
-    "empty frame": edited(emptied),
-    "no volume": removed(lambda chart: chart["indicators"]["quote"][0].pop("volume", None)),
-    "unequal lengths": removed(lambda chart: chart["indicators"]["quote"][0]["close"].pop()),
-    "no ratio": with_split(None, 1),
-    "no time zone": removed(lambda chart: chart["meta"].pop("exchangeTimezoneName")),
-    "other error": always(400, '{"chart":{"result":null,"error":{"code":"Bad Request","description":"Invalid input"}}}'),
-}
-
-
-@pytest.mark.parametrize("fault", FAILURES.values(), ids=FAILURES.keys())
-def test_a_failure_is_to_be_tried_again_and_never_no_data(server: YahooServer, source: YahooSource, fault: Fault) -> None:
-    server.now = datetime(2023, 6, 30, 17, tzinfo=ZONE)
-    for _ in ("asked for its time zone first", "which is kept then"):
-        server.fault = fault
-        with pytest.raises(TryAgain, match=r"no bars of AAPL: .+"):
-            source.fetch_bars(["AAPL"], FIRST, LAST)
-        server.fault = None
-        pd.testing.assert_frame_equal(source.fetch_bars(["AAPL"], FIRST, LAST), server.listings["AAPL"].bars, rtol=1e-6)
-
-
-def test_an_answer_that_does_not_come_in_time_is_to_be_tried_again(server: YahooServer, tmp_path: Path) -> None:
-    server.fault = slow(1.5)
-    with pytest.raises(TryAgain, match=r"AAPL.*timed out"):
-        new_source(server, tmp_path, timeout_s=0.1).fetch_bars(["AAPL"], FIRST, LAST)
-
-
-def test_a_server_that_is_not_there_is_to_be_tried_again(tmp_path: Path) -> None:
-    with yahoo_server(SATURDAY) as gone:
-        pass
-    with pytest.raises(TryAgain, match=r"AAPL.*connect"):
-        new_source(gone, tmp_path).fetch_bars(["AAPL"], FIRST, LAST)
-
-
-def test_one_failing_symbol_of_many_fails_them_all(server: YahooServer, source: YahooSource) -> None:
-    server.listings["BAD"] = Listing(traded("BAD"))
-
-    def only_bad(reply: object) -> object:
-        document = json.loads(reply.body)  # type: ignore[attr-defined]
-        symbol = document["chart"]["result"][0]["meta"]["symbol"]
-        return always(500, "oops")(reply) if symbol == "BAD" else reply  # type: ignore[arg-type]
-
-    server.fault = only_bad  # type: ignore[assignment]
-    with pytest.raises(TryAgain, match="BAD"):
-        source.fetch_bars(["AAPL", "BAD", "^GSPC"], FIRST, LAST)
-
-
-def test_a_failure_that_passes_is_not_noticed(server: YahooServer, source: YahooSource) -> None:
-    server.next_faults.extend([FAILURES["429"], FAILURES["html"], FAILURES["empty result"]])
-    pd.testing.assert_frame_equal(source.fetch_bars(["AAPL"], FIRST, LAST), server.listings["AAPL"].bars, rtol=1e-6)
-
-
-def test_a_refused_cookie_is_replaced_at_once_and_the_question_asked_again(server: YahooServer, tmp_path: Path) -> None:
-    server.next_faults.append(FAILURES["401"])
-    patient = new_source(server, tmp_path, retry_wait_s=1000.0)
-    assert len(patient.fetch_bars(["AAPL"], FIRST, LAST)) == len(SESSIONS)
-
-
-def test_an_empty_answer_is_a_failure_also_where_only_a_weekend_is_asked_for(server: YahooServer, source: YahooSource) -> None:
-    saturday, sunday = date(2023, 7, 1), date(2023, 7, 2)
-    assert source.fetch_bars(["AAPL"], saturday, sunday).empty
-    server.fault = FAILURES["empty frame"]
-    with pytest.raises(TryAgain, match="AAPL"):
-        source.fetch_bars(["AAPL"], saturday, sunday)
-
-
-def test_attempts_are_bounded(server: YahooServer, source: YahooSource) -> None:
-    server.fault = FAILURES["500"]
-    with pytest.raises(TryAgain, match="500"):
-        source.fetch_bars(["AAPL"], FIRST, LAST)
-    assert len(server.chart_requests()) == ATTEMPTS
-
-
-def test_nobody_sleeps_past_the_deadline(server: YahooServer, tmp_path: Path) -> None:
-    """A first wait of a thousand seconds, where the whole may take thirty: it ends without a second attempt."""
-    server.fault = FAILURES["500"]
-    with pytest.raises(TryAgain, match="500"):
-        new_source(server, tmp_path, retry_wait_s=1000.0).fetch_bars(["AAPL"], FIRST, LAST)
-    assert len(server.chart_requests()) == 1
 
 
 # what is not to be had
@@ -457,74 +232,3 @@ def test_a_symbol_of_another_form_is_refused_and_nothing_is_sent(server: YahooSe
         source.fetch_bars(["AAPL", symbol], FIRST, LAST)
     assert len(refused.value.message) < 300
     assert server.requests == []
-
-
-# where it asks and what it leaves behind
-
-
-@pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://127.0.0.1", "127.0.0.1:80", "http://", "https:///x"])
-def test_an_address_of_another_kind_is_refused(tmp_path: Path, address: str) -> None:
-    with pytest.raises(Misconfigured, match="yahoo_url"):
-        YahooSource(tmp_path, lambda: SATURDAY, address)
-
-
-def test_neither_a_redirection_nor_a_proxy_leads_away_from_the_address(
-    server: YahooServer, source: YahooSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with yahoo_server(SATURDAY) as elsewhere:
-        for name in ("http_proxy", "https_proxy", "all_proxy"):
-            monkeypatch.setenv(name, elsewhere.url)
-        assert len(source.fetch_bars(["AAPL"], FIRST, LAST)) == len(SESSIONS)
-        server.fault = always(302, "", headers=(("Location", f"{elsewhere.url}{PATH}AAPL"),))
-        with pytest.raises(TryAgain, match="302"):
-            source.fetch_bars(["AAPL"], FIRST, LAST)
-        assert elsewhere.requests == []
-
-
-def test_yfinance_neither_logs_nor_warns(server: YahooServer, source: YahooSource, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        source.fetch_bars(["AAPL"], FIRST, LAST)
-        server.fault = FAILURES["429"]
-        with pytest.raises(TryAgain):
-            source.fetch_bars(["AAPL", "^GSPC"], FIRST, LAST)
-    assert [record for record in caplog.records if record.name.startswith(("yfinance", "peewee"))] == []
-    assert [str(warning.message) for warning in caught if "yfinance" in str(warning.filename)] == []
-
-
-FETCH = """
-import sys
-from datetime import UTC, date, datetime
-from pathlib import Path
-from nightdesk.market.yahoo import YahooSource
-assert not {"yfinance", "curl_cffi"} & set(sys.modules), "they are imported only where bars are fetched"
-source = YahooSource(Path(sys.argv[2]), lambda: datetime(2023, 7, 1, 12, tzinfo=UTC), sys.argv[1])
-assert len(source.fetch_bars(["AAPL"], date(2023, 6, 1), date(2023, 6, 30))) == 21
-"""
-
-
-def test_a_process_writes_only_to_its_cache_and_says_nothing(server: YahooServer, tmp_path: Path) -> None:
-    server.crumb = Reply(429, b"Too Many Requests", "text/plain")  # of which yfinance would tell
-    home, cache = tmp_path / "home", tmp_path / "cache" / "yahoo"
-    home.mkdir()
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
-    ran = subprocess.run(
-        [sys.executable, "-c", FETCH, server.url, str(cache)],
-        env=kept | {"HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[2])},
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
-    assert list(home.rglob("*")) == []
-    assert {path.name for path in cache.iterdir()} >= {"tkr-tz.db", "cookies.db"}
-
-
-def test_the_answer_is_the_callers_own(server: YahooServer, source: YahooSource) -> None:
-    bars = source.fetch_bars(["AAPL"], FIRST, LAST)
-    assert bars.dtypes.astype(str).to_dict() == {Bars.session: "datetime64[ns]", Bars.symbol: "str"} | dict.fromkeys(
-        [*PRICES, Bars.volume, Bars.dividend, Bars.split], "float64"
-    )
-    assert np.isfinite(bars[PRICES]).all(axis=None)

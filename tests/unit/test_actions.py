@@ -81,7 +81,7 @@ def test_a_small_dividend_that_comes_beside_the_regular_ones_is_nothing() -> Non
 
 def test_capital_gains_that_a_fund_counts_twice_are_named() -> None:
     """As DODFX on 2025-12-18: 0.837 was paid, of it 0.417 capital gains, the value fell by 0.70, adjusted was 1.254."""
-    bars = payer([0.05], [104], daily=0.006).assign(volume=0.0)
+    bars = payer([0.05], [104], daily=0.008).assign(volume=0.0)
     bars[[Bars.open, Bars.high, Bars.low]] = bars[[Bars.close] * 3].to_numpy()
     assert named_in(adjusted(bars)) == {}
     assert named_in(adjusted(with_dividend(bars, 104, 1.8))) == {"dividend_implausible": (DAYS[104],)}

@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightdesk.errors import BadData
-from nightdesk.market.checks import CHECKS, SET_ASIDE, checks_passed, findings, raise_errors, with_coverage
+from nightdesk.market.checks import CHECKS, SET_ASIDE, checks_passed, findings, raise_errors
 from nightdesk.market.histories import PRICES
 from nightdesk.market.row_checks import NUMBERS
 from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
-from schemas.records import Finding
 from tests.bars import clean_bars
 
 SESSIONS = exchange_sessions("XNYS").between(date(2018, 1, 1), date(2018, 12, 31))
@@ -153,7 +152,8 @@ ELSEWHERE = {
         "adjusted_without_dividend",
         "dividend_adjusted_wrong",
     },
-    "below": {"time_zone", "stale_closes", "no_volume", "open_repeats_close"},
+    "test_quiet": {"stale_closes", "no_volume", "open_repeats_close"},
+    "below": {"time_zone"},
 }
 
 
@@ -260,16 +260,6 @@ def test_raised_errors_list_every_error_but_no_warning() -> None:
     assert "previous close" not in refusal.value.message
 
 
-@pytest.mark.parametrize(("repeats", "warned"), [(4, False), (5, True)])
-def test_opens_that_repeat_the_close_warn_above_a_tenth_of_the_year(repeats: int, warned: bool) -> None:
-    bars = clean_bars(SESSIONS[:41], ["AAPL"], seed=1)
-    rows = np.arange(1, repeats + 1)
-    bars.loc[rows, Bars.open] = bars.loc[rows - 1, Bars.close].to_numpy()
-    bars[Bars.high] = bars[PRICES].max(axis=1)
-    bars[Bars.low] = bars[PRICES].min(axis=1)
-    assert [finding.code for finding in findings(bars, ["AAPL"], SESSIONS[:41])] == ["open_repeats_close"] * warned
-
-
 STAMPS = {
     "a time zone": lambda session: session.dt.tz_localize("America/New_York"),
     "UTC": lambda session: session.dt.tz_localize("UTC"),
@@ -295,85 +285,6 @@ def test_one_session_with_a_time_of_day_is_named_alone() -> None:
     bars.loc[2, Bars.session] += pd.Timedelta(hours=9, minutes=30)
     (finding,) = findings(bars, ["AAPL"], expected)
     assert (finding.code, finding.sessions) == ("time_zone", (expected[2].date(),))
-
-
-def quiet_bars(idle: range, volume: float) -> tuple[pd.DataFrame, pd.DatetimeIndex]:
-    """Sixty bars of which those in `idle` repeat the one before them, flat and with the volume given."""
-    expected = SESSIONS[:60]
-    bars = clean_bars(expected, ["AAPL"], seed=3)
-    bars.loc[list(idle), PRICES] = bars.at[idle[0] - 1, Bars.close]
-    bars.loc[list(idle), Bars.volume] = volume
-    return bars, expected
-
-
-def test_a_traded_symbol_that_stands_still_without_volume_is_an_error() -> None:
-    bars, expected = quiet_bars(range(20, 26), volume=0.0)
-    found = {finding.code: finding for finding in findings(bars, ["AAPL"], expected)}
-    assert found["stale_closes"].severity == "error"
-    assert set(found["stale_closes"].sessions) >= set(expected[20:26].date)
-
-
-@pytest.mark.parametrize(("idle", "volume"), [(range(20, 26), 5000.0), (range(10, 58), 0.0)])
-def test_equal_closes_with_volume_or_of_a_symbol_that_is_seldom_traded_are_a_warning(idle: range, volume: float) -> None:
-    bars, expected = quiet_bars(idle, volume)
-    found = {finding.code: finding for finding in findings(bars, ["AAPL"], expected)}
-    assert found["stale_closes"].severity == "warning"
-    assert {finding.severity for finding in found.values()} == {"warning"}
-
-
-def test_four_equal_closes_are_nothing() -> None:
-    bars, expected = quiet_bars(range(20, 23), volume=5000.0)
-    assert "stale_closes" not in {finding.code for finding in findings(bars, ["AAPL"], expected)}
-
-
-def test_a_session_without_volume_is_a_warning_and_none_for_an_index_that_never_has_any() -> None:
-    expected = SESSIONS[:40]
-    bars = clean_bars(expected, ["AAPL", "^GSPC"], seed=5)
-    bars.loc[(bars[Bars.symbol] == "^GSPC") | (bars[Bars.session] == expected[7]), Bars.volume] = 0.0
-    (finding,) = findings(bars, ["AAPL", "^GSPC"], expected)
-    assert (finding.code, finding.severity, finding.symbol) == ("no_volume", "warning", "AAPL")
-    assert finding.sessions == (expected[7].date(),)
-
-
-def universe_without(*absent: tuple[int, int]) -> tuple[tuple[Finding, ...], pd.DatetimeIndex, int]:
-    """What is found where a universe of fifty lacks some bars, each as (session, symbol)."""
-    expected, symbols = SESSIONS[:20], [f"S{number:02d}" for number in range(50)]
-    bars = clean_bars(expected, symbols, seed=0)
-    gone = [session * len(symbols) + symbol for session, symbol in absent]
-    return findings(bars.drop(index=gone), symbols, expected), expected, len(symbols)
-
-
-@pytest.mark.parametrize("session", [5, 19])
-def test_a_bar_that_one_of_many_lacks_is_a_warning_but_two_below_the_coverage_are_errors(session: int) -> None:
-    one, _, n_symbols = universe_without((session, 7))
-    assert [finding.severity for finding in one] == ["error"]
-    assert [finding.severity for finding in with_coverage(one, n_symbols, 0.98)] == ["warning"]
-    two, _, _ = universe_without((session, 7), (session, 8))
-    assert [finding.severity for finding in with_coverage(two, n_symbols, 0.98)] == ["error", "error"]
-
-
-def test_two_symbols_that_lack_different_sessions_are_warnings() -> None:
-    found, _, n_symbols = universe_without((5, 7), (6, 8))
-    assert {finding.severity for finding in with_coverage(found, n_symbols, 0.98)} == {"warning"}
-
-
-def test_a_symbol_of_which_one_session_is_short_of_symbols_stays_an_error() -> None:
-    found, _, n_symbols = universe_without((5, 7), (6, 7), (6, 8))
-    severity = {finding.symbol: finding.severity for finding in with_coverage(found, n_symbols, 0.98)}
-    assert severity == {"S07": "error", "S08": "error"}
-
-
-def test_symbols_that_had_not_started_do_not_count_for_the_coverage() -> None:
-    found, expected, n_symbols = universe_without((5, 7))
-    young = [expected[0].date()] * 10 + [expected[10].date()] * 40
-    assert [finding.severity for finding in with_coverage(found, n_symbols, 0.98, young)] == ["error"]
-    assert [finding.severity for finding in with_coverage(found, n_symbols, 0.90, young)] == ["warning"]
-
-
-def test_the_only_symbol_of_a_strategy_may_lack_nothing() -> None:
-    bars, expected = five_bars()
-    found = findings(bars.drop(index=2), ["AAPL"], expected)
-    assert [finding.severity for finding in with_coverage(found, 1, 1.0)] == ["error"]
 
 
 def test_a_row_without_sound_prices_hands_its_split_to_the_next_bar() -> None:
