@@ -12,9 +12,9 @@ from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day, step
 from nightdesk.day.rewritten import changed_decisions, restatement_summary
 from nightdesk.day.set_aside import quarantined_bars
-from nightdesk.day.validate import note_findings
+from nightdesk.day.validate import judged, note_findings
 from nightdesk.errors import BadData
-from nightdesk.market.checks import SET_ASIDE, findings, with_coverage
+from nightdesk.market.checks import SET_ASIDE
 from nightdesk.market.restated import KEY, bars_to_store, restatements
 from nightdesk.market.store import Appended
 from schemas.bars import Bars
@@ -99,9 +99,7 @@ def _fetched(day: Day, full: bool) -> Batch:
         first = _first_session(day, full=True)
         batch = desk.source.fetch_bars(symbols, first, day.session)
     day.notes = list(batch.attrs.get("notes", ()))
-    expected = desk.sessions.between(first, day.session)
-    found = findings(batch, symbols, expected, released=desk.quarantine.released())
-    return batch, with_coverage(found, len(symbols), desk.strategy.market.min_coverage)
+    return batch, judged(day, batch, first)
 
 
 def _first_session(day: Day, full: bool) -> date:

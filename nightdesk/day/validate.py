@@ -1,7 +1,7 @@
 """Step 2: refuse a bad day before it costs money."""
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -31,9 +31,7 @@ def checked_bars(day: Day, known_until: datetime) -> pd.DataFrame:
     symbols = desk.strategy.data_symbols
     bars = desk.store.load_bars(symbols, available_until=day.as_of, known_until=known_until)
     first = bars[Bars.session].min().date() if len(bars) else day.session
-    expected = desk.sessions.between(first, day.session)
-    found = findings(bars, symbols, expected, released=desk.quarantine.released())
-    note_findings(day, with_coverage(found, len(symbols), desk.strategy.market.min_coverage))
+    note_findings(day, judged(day, bars, first))
     raise_errors(day.findings)
     day.data = {
         "source": desk.source.name,
@@ -44,6 +42,14 @@ def checked_bars(day: Day, known_until: datetime) -> pd.DataFrame:
         "sha256": bars_sha256(bars),
     }
     return bars
+
+
+def judged(day: Day, bars: pd.DataFrame, first: date) -> tuple[Finding, ...]:
+    """All that is wrong with bars from `first` to the session; missing bars of few enough symbols are warnings."""
+    desk, symbols = day.desk, day.desk.strategy.data_symbols
+    found = findings(bars, symbols, desk.sessions.between(first, day.session), released=desk.quarantine.released())
+    starts = bars.groupby(Bars.symbol)[Bars.session].min().dropna().dt.date
+    return with_coverage(found, len(symbols), desk.strategy.market.min_coverage, starts)
 
 
 def note_findings(day: Day, found: tuple[Finding, ...]) -> None:

@@ -23,7 +23,8 @@ LARGE_MOVE: Final = 0.25
 RATIOS: Final = np.log([2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 100.0])
 RATIO_NOISE: Final = 12.0
 """A gap of a split's ratio that nobody recorded must be so many times the symbol's noise."""
-SMALLEST_SPLIT: Final = 0.09
+SMALLEST_SPLIT, SPLIT_NOISE = 0.09, 8.0
+"""A split must be so large, and so many times the noise, to be seen in the prices."""
 CLEAR_SPLIT: Final = np.log(1.4)
 """By less than such a split a price also moves with news."""
 SPLIT_REACH: Final = 60
@@ -65,7 +66,7 @@ def jump_events(bars: Histories) -> Iterator[Event]:
 def _candidates(bars: Histories) -> _Candidates:
     noise = bars.noise[bars.code]
     size, split = np.abs(bars.moved), np.abs(bars.log_split)
-    wrong_split = (split >= np.maximum(SMALLEST_SPLIT, 5 * noise)) & (size > 0.5 * split)
+    wrong_split = (split >= np.maximum(SMALLEST_SPLIT, SPLIT_NOISE * noise)) & (size > 0.5 * split)
     much = size >= np.minimum(HUGE, np.maximum(LARGE_MOVE, NOTABLE_NOISE * noise))
     row = np.flatnonzero((much | wrong_split) & ~bars.is_first)
     shares = _over_usual(bars, row, bars.volume)
@@ -97,8 +98,10 @@ def _kinds(bars: Histories, found: _Candidates) -> np.ndarray:
     kinds[(kinds == "jump") & _like_a_split_nearby(bars, found)] = "split_unexplained"
     kinds[(kinds == "split_unexplained") & _is_power_of_ten(size, found.noise)] = "jump"
     for kind, rest in (("split_not_applied", found.moved - found.split), ("split_applied_twice", found.moved + found.split)):
-        reach = np.where((ratio >= CLEAR_SPLIT) | found.calm, np.maximum(0.35 * ratio, 5 * found.noise), 3 * found.noise)
-        kinds[(ratio >= np.maximum(SMALLEST_SPLIT, 5 * found.noise)) & (np.abs(rest) <= reach)] = kind
+        reach = np.where(
+            (ratio >= CLEAR_SPLIT) | found.calm, np.clip(5 * found.noise, 0.35 * ratio, 0.45 * ratio), 3 * found.noise
+        )
+        kinds[(ratio >= np.maximum(SMALLEST_SPLIT, SPLIT_NOISE * found.noise)) & (np.abs(rest) <= reach)] = kind
     return _with_way_back(found, kinds)
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from nightdesk.market.sample import SampleSource
+from nightdesk.settings import Settings
+from schemas.bars import Bars
 from tests.desks import played, settings_in, strategy_file
 
 pytestmark = pytest.mark.timeout(180)
@@ -26,7 +29,7 @@ def harness(home: Path) -> Iterator[None]:
     import tasks.opening
 
     with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
-        patch.setattr(tasks.opening, "settings", lambda: settings_in(home))
+        patch.setattr(tasks.opening, "settings", lambda: Settings(home=home, data=home / "data"))
         yield
 
 
@@ -41,6 +44,14 @@ def finished(strategy: str) -> Any:
     from flows.daily import daily
 
     return daily(strategy, date(2018, 12, 20), return_state=True)
+
+
+def save_sample(folder: Path, last: str, moved: str = "") -> None:
+    """The sample's S&P 500 up to a session as a file of the user's, with the prices of one session moved by 0.1 %."""
+    bars = SampleSource().fetch_bars(["^GSPC"], date(2016, 1, 4), date.fromisoformat(last))
+    bars.loc[bars[Bars.session] == moved, [Bars.open, Bars.high, Bars.low, Bars.close]] *= 1.001
+    folder.mkdir(parents=True, exist_ok=True)
+    bars.drop(columns=Bars.symbol).to_csv(folder / "^GSPC.csv", index=False)
 
 
 def _flow_runs(name: str) -> list[Any]:
@@ -94,11 +105,34 @@ def _task_name(file: str) -> str:
 
 def test_a_daily_run_shows_the_decision_the_report_with_its_plot_and_the_mlflow_run(finished: Any) -> None:
     shown = _artifacts(_flow_runs("daily 2018-12-20")[0])
-    assert set(shown) == {"decision", "day-report", "mlflow-run"}
+    assert set(shown) == {"decision", "decision-document", "day-report", "mlflow-run"}
     (row,) = json.loads(shown["decision"])
     assert (row["instrument"], row["action"], row["score_kind"]) == ("SPXSIM", "target", "margin")
     assert "data:image/png;base64,iVBOR" in shown["day-report"] and "Thursday 20 December 2018" in shown["day-report"]
     assert "/#/" in shown["mlflow-run"] and "/runs/" in shown["mlflow-run"]
+    assert finished.result().decision_sha256 in shown["decision-document"]
+    assert "/artifacts/days/2018-12-20.json" in shown["decision-document"]
+
+
+def test_a_past_that_the_vendor_rewrote_is_a_table_in_prefect_and_a_line_of_the_report(home: Path) -> None:
+    from flows.daily import daily
+
+    save_sample(home / "data", "2018-12-20")
+    strategy = strategy_file(home / "rewritten", source='"csvdir"', min_test_accuracy="0.0")
+    renamed = Path(strategy).with_name("rewritten.toml")
+    renamed.write_text(Path(strategy).read_text().replace('name = "cheap"', 'name = "rewritten"'))
+    first = daily(str(renamed), None, return_state=True).result()
+    save_sample(home / "data", "2018-12-21", moved="2018-12-17")
+    stopped = daily(str(renamed), None, return_state=True)
+    assert (first.session, first.outcome) == (date(2018, 12, 20), "traded")
+    assert (stopped.name, stopped.type.value) == ("No trade: data", "COMPLETED")
+    shown = _artifacts(_flow_runs("daily 2018-12-21")[0])
+    rows = json.loads(shown["restated-bars"])
+    assert {(row["session"], row["field"], row["done"]) for row in rows} == {
+        ("2018-12-17", field, "quarantined") for field in ("open", "high", "low", "close")
+    }
+    assert "The vendor changed 1 stored bar without a dividend or split behind it" in shown["day-report"]
+    assert "The decision of 2018-12-20 in paper/rewritten/rewritten would be the same" in shown["day-report"]
 
 
 def test_the_flow_decides_what_the_plain_functions_decide(finished: Any, tmp_path: Path) -> None:

@@ -39,9 +39,12 @@ def test_two_sessions_of_the_nasdaq_series_have_no_volume() -> None:
     assert [day.date() for day in bars.loc[bars[Bars.volume] == 0, Bars.session]] == [date(2015, 5, 12), date(2018, 1, 9)]
 
 
-def test_the_sample_is_complete_and_only_the_known_flaw_is_found() -> None:
+def test_the_sample_is_complete_and_only_its_known_flaws_are_found() -> None:
     expected = exchange_sessions("XNYS").between(FIRST, LAST)
     found = findings(SampleSource().fetch_bars(list(FILES), FIRST, LAST), list(FILES), expected)
-    assert [(finding.severity, finding.code, finding.symbol) for finding in found] == [("warning", "open_repeats_close", "^GSPC")]
-    assert [day.year for day in found[0].sessions] == [*range(1999, 2008), 2012, 2013]
-    assert "up to 98% of the sessions of 1999-2007, 2012-2013" in found[0].message
+    silent, repeated = found
+    assert (silent.severity, silent.code, silent.symbol) == ("warning", "no_volume", "^IXIC")
+    assert silent.sessions == (date(2015, 5, 12), date(2018, 1, 9))
+    assert (repeated.severity, repeated.code, repeated.symbol) == ("warning", "open_repeats_close", "^GSPC")
+    assert [day.year for day in repeated.sessions] == [*range(1999, 2008), 2012, 2013]
+    assert "up to 98% of the sessions of 1999-2007, 2012-2013" in repeated.message
