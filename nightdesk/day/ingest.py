@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -44,6 +45,7 @@ def ingest_bars(day: Day) -> Appended:
     desk.store.require_intact(desk.ledger.bar_files(desk.source.name))
     full = _is_first_of_month(day)
     batch, found = _patiently_fetched(day, full)
+    found = tuple(_dealt_with(row) for row in found)
     note_findings(day, found)
     sound = batch[~batch[Bars.symbol].isin(_failing(found))].reset_index(drop=True)
     wrong = [row for row in found if row.severity == "error" and row.code in SET_ASIDE]
@@ -124,6 +126,13 @@ def _has_new_action(day: Day, batch: pd.DataFrame) -> bool:
     return bool(((new[Bars.dividend] != 0) | (new[Bars.split] != 1)).any())
 
 
+def _dealt_with(found: Finding) -> Finding:
+    """The finding with what becomes of the bars that it names."""
+    if found.severity != "error":
+        return found
+    return replace(found, done="quarantined" if found.code in SET_ASIDE else "refused")
+
+
 def _failing(found: Iterable[Finding]) -> set[str]:
     return {row.symbol for row in found if row.severity == "error"}
 
@@ -144,8 +153,8 @@ def _append(day: Day, sound: pd.DataFrame) -> Appended:
     if any(row.explained != "late volume" for row in restated):
         summary["decisions"] = changed_decisions(day, sound, restated)
     trusted = bars_to_store(sound, restated)
+    desk.ledger.append_restatements(day.run.run_id, restated)  # first: once they are stored, no later run finds them
     appended = desk.store.append_bars(trusted, desk.sessions, known_at)
-    desk.ledger.append_restatements(day.run.run_id, restated)
     day.detail["bars"] = {"new": appended.new, "restated": appended.restated}
     day.detail["restated"] = summary
     if aside := [row for row in restated if row.done == "quarantined"]:

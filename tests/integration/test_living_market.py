@@ -19,6 +19,7 @@ from nightdesk.errors import BadData, Misconfigured
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.market.sample import SampleSource
+from nightdesk.market.store import BarStore
 from nightdesk.settings import Settings
 from schemas.bars import Bars
 from schemas.records import DayReport
@@ -196,6 +197,8 @@ def test_a_price_with_a_wrong_unit_waits_until_a_person_vouches_for_it(desk: Liv
     _rewrite(server, "2018-12-21", "2018-12-21", 10.0)
     wrong = desk.day(FRIDAY)
     assert wrong.outcome == "no trade: data" and "2018-12-21" in wrong.reason
+    (found,) = [row for row in wrong.checks["findings"] if row["severity"] == "error"]  # type: ignore[attr-defined]
+    assert (found["code"], found["sessions"], found["done"]) == ("jump", ["2018-12-21"], "quarantined")
     (bar,) = {row.session for row in waiting_bars(desk.strategy, desk.here)}
     assert bar == date(2018, 12, 21)
     with pytest.raises(Misconfigured, match="reason"):
@@ -223,6 +226,27 @@ def test_an_explained_change_is_stored_and_the_day_goes_on(desk: Living, server:
     report = desk.day(FRIDAY)
     assert report.outcome in ("traded", "no change")
     assert (report.restated["bars"], report.restated["unexplained"], report.restated["decisions"]) == (1, 0, [])
+
+
+def test_a_run_that_dies_while_it_stores_has_reported_what_changed(
+    desk: Living, server: YahooServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.day(THURSDAY)
+    bars = server.listings["^GSPC"].bars.copy()
+    bars.loc[bars[Bars.session] == "2018-12-20", Bars.volume] += 1_000_000
+    server.listings["^GSPC"] = Listing(bars, "INDEX")
+    with monkeypatch.context() as patch:
+        patch.setattr(BarStore, "append_bars", _dies)
+        with pytest.raises(KeyboardInterrupt):
+            desk.day(FRIDAY)
+    ledger = desk.ledger()
+    (died,) = ledger.runs(BOOK, date(2018, 12, 21))
+    assert [(row.field, row.explained) for row in ledger.restatements(died.run_id)] == [("volume", "late volume")]
+    ledger.close()
+
+
+def _dies(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_monday_after_a_month_end_asks_for_the_whole_history(desk: Living, server: YahooServer) -> None:

@@ -3,16 +3,20 @@
 import multiprocessing
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from nightdesk.day.replay import replays
 from nightdesk.errors import TryAgain
 from nightdesk.market.store import BarStore
 from tests.contracts.store_contract import BARS, MONDAY, NYSE, SYMBOLS, StoreContract
+from tests.desks import played, settings_in, strategy_file
 from tests.faults import store_writers
 from tests.faults.store_writers import append_by_month_at_the_barrier, compact_again_and_again
 from tests.s3_server import BUCKET, put_object, s3_server
+from tests.strategy_documents import NO_MLFLOW
 
 CHILDREN = multiprocessing.get_context("forkserver")
 CHILDREN.set_forkserver_preload([store_writers.__name__])
@@ -66,3 +70,13 @@ def test_a_bucket_that_is_not_there_is_said_and_never_an_empty_store(s3: dict[st
     for ask in (lambda: store.load_bars(SYMBOLS, MONDAY), lambda: store.append_bars(BARS, NYSE, MONDAY), store.file_sha256s):
         with pytest.raises(TryAgain, match=r"s3://nosuchbucket/desk could not be reached: .*NoSuchBucket"):
             ask()
+
+
+def test_days_and_their_replays_run_on_a_store_in_a_bucket(s3: dict[str, str], tmp_path: Path) -> None:
+    strategy = strategy_file(tmp_path)
+    here = settings_in(tmp_path, store=f"s3://{BUCKET}/days", mlflow_uri=NO_MLFLOW)
+    for session in ("2018-12-20", "2018-12-21"):
+        assert played(strategy, session, tmp_path, store=here.store, mlflow_uri=NO_MLFLOW).exit_code == 0
+    rows = list(replays(strategy, "paper", None, here))
+    assert [(str(row.session), row.difference) for row in rows] == [("2018-12-20", ""), ("2018-12-21", "")]
+    assert not (tmp_path / "store").exists()
