@@ -41,7 +41,7 @@ def main(session: str) -> None:
     here = settings()
     prepare_environment(here)
     import deltalake  # noqa: F401 - replay imports it late
-    import sklearn.svm  # noqa: F401
+    import sklearn.svm  # noqa: F401 - as late
 
     from nightdesk.day.replay import replays
 

@@ -27,6 +27,7 @@ OVERLAP_SESSIONS = 60
 LATE_VOLUME_SESSIONS = 3
 """Volume of so many last sessions may still come in: it is late, not restated."""
 
+LATE = ("missing_last_bar", "not_finite")
 ASKS_WHILE_WAITING = 10
 
 Batch = tuple[pd.DataFrame, tuple[Finding, ...]]
@@ -63,7 +64,7 @@ def _patiently_fetched(day: Day, full: bool) -> Batch:
     """The bars and what is wrong with them. While nothing is but the last bar, and the market is a living one: ask again."""
     patience_s = _patience_s(day)
     asking = Retrying(
-        retry=retry_if_result(lambda batch: _is_late(batch[1])),
+        retry=retry_if_result(lambda batch: _is_late(batch[1], day.session)),
         stop=stop_before_delay(patience_s),
         wait=wait_fixed(patience_s / ASKS_WHILE_WAITING),
         before_sleep=_say_why,
@@ -80,9 +81,10 @@ def _patience_s(day: Day) -> float:
     return max(0.0, min(60 * day.desk.strategy.market.late_bar_wait_min, until_deadline))
 
 
-def _is_late(found: Iterable[Finding]) -> bool:
-    codes = {row.code for row in found if row.severity == "error"}
-    return codes == {"missing_last_bar"}
+def _is_late(found: Iterable[Finding], session: date) -> bool:
+    """Whether nothing is wrong but that the session's bar is not there, or not whole: a vendor may be writing it yet."""
+    wrong = [row for row in found if row.severity == "error"]
+    return bool(wrong) and all(row.code in LATE and set(row.sessions) == {session} for row in wrong)
 
 
 def _say_why(state: RetryCallState) -> None:

@@ -80,6 +80,12 @@ def _without_last_bar(chart: Chart) -> None:
             del values[-1]
 
 
+def _without_last_prices(chart: Chart) -> None:
+    (quote,) = chart["indicators"]["quote"]
+    for name in ("open", "high", "low", "close"):
+        quote[name][-1] = None
+
+
 def test_a_day_is_decided_after_the_close_and_filled_at_the_next_open(desk: Living) -> None:
     first, second = desk.day(THURSDAY), desk.day(FRIDAY)
     assert (first.session, first.outcome) == (date(2018, 12, 20), "traded")
@@ -120,6 +126,20 @@ def test_a_late_bar_is_waited_for_as_long_as_the_strategy_says(desk: Living, ser
     server.next_faults.extend([edited(_without_last_bar)] * 2)
     assert desk.day(THURSDAY).outcome == "traded"
     assert not server.next_faults
+
+
+def test_a_last_bar_without_its_prices_is_waited_for_too(desk: Living, server: YahooServer) -> None:
+    desk.waits(0.02)
+    server.next_faults.append(edited(_without_last_prices))
+    assert desk.day(THURSDAY).outcome == "traded"
+    assert not server.next_faults
+
+
+def test_a_wrong_bar_before_the_last_is_not_waited_for(desk: Living, server: YahooServer) -> None:
+    desk.waits(900)
+    bars = server.listings["^GSPC"].bars
+    server.listings["^GSPC"] = Listing(bars[bars[Bars.session] != "2018-12-17"], "INDEX")
+    assert desk.day(THURSDAY).outcome == "no trade: data"
 
 
 def test_nobody_waits_past_0925_for_a_bar(desk: Living, server: YahooServer) -> None:
@@ -197,7 +217,7 @@ def test_a_price_with_a_wrong_unit_waits_until_a_person_vouches_for_it(desk: Liv
     _rewrite(server, "2018-12-21", "2018-12-21", 10.0)
     wrong = desk.day(FRIDAY)
     assert wrong.outcome == "no trade: data" and "2018-12-21" in wrong.reason
-    (found,) = [row for row in wrong.checks["findings"] if row["severity"] == "error"]  # type: ignore[attr-defined]
+    (found,) = [row for row in wrong.checks["findings"] if row["severity"] == "error"]  # type: ignore[attr-defined]  # a list in a document
     assert (found["code"], found["sessions"], found["done"]) == ("jump", ["2018-12-21"], "quarantined")
     (bar,) = {row.session for row in waiting_bars(desk.strategy, desk.here)}
     assert bar == date(2018, 12, 21)

@@ -82,7 +82,7 @@ def test_link_of_a_decision_leads_to_its_document_in_mlflow(page: Page, up: Up, 
 
 def test_mlflow_lists_both_fits_of_the_experiment(page: Page, up: Up, day_run: Any) -> None:
     open_fits(page, up)
-    for text in ("fit 2018-12-31 (paper)", "fit 2018-11-29 (paper)", "test_accuracy"):
+    for text in ("fit 2018-12-03 (paper)", "fit 2018-11-29 (paper)", "test_accuracy"):
         is_seen(page, text)
     assert "2 matching runs" in text_of(page)
 
@@ -92,7 +92,7 @@ def test_mlflow_compares_the_fits_by_metrics_and_parameters(page: Page, up: Up, 
     assert len(up.fits()) == 2
     text = text_of(page)
     assert "Comparing 2 Runs" in text
-    wanted = ("fit 2018-12-31 (paper)", "fit 2018-11-29 (paper)", "test_accuracy", "test_baseline", "train_fraction", "estimator")
+    wanted = ("fit 2018-12-03 (paper)", "fit 2018-11-29 (paper)", "test_accuracy", "test_baseline", "train_fraction", "estimator")
     assert [name for name in wanted if name not in text] == []
 
 

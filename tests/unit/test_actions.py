@@ -79,6 +79,41 @@ def test_a_small_dividend_that_comes_beside_the_regular_ones_is_nothing() -> Non
     assert named_in(payer([0.01, 0.011, 0.0001, 0.0095, 0.012, 0.0105], [20, 62, 80, 104, 146, 188])) == {}
 
 
+@pytest.mark.parametrize("count", [3, 5])
+def test_dividends_that_are_all_in_a_smaller_unit_than_the_price_are_named(count: int) -> None:
+    """As TENT.L from 2022 to 2024: 0.0001375 each quarter at a price of 0.9, for 0.01375."""
+    rows = EX_DATES[:count]
+    bars = history(200, level=0.9)
+    bars.loc[rows, Bars.dividend] = 0.0001375
+    assert named_in(adjusted(bars)) == {"dividend_implausible": tuple(DAYS[row] for row in rows)}
+
+
+@pytest.mark.parametrize(("level", "amount", "rows"), [(20.0, 0.001, [62]), (900.0, 0.04, EX_DATES), (0.9, 0.0009, EX_DATES)])
+def test_small_dividends_that_are_paid_are_nothing(level: float, amount: float, rows: list[int]) -> None:
+    """Rights bought back for a tenth of a cent; a dear share that pays cents; a cheap one that pays a thousandth of its price."""
+    bars = history(200, level=level)
+    bars.loc[rows, Bars.dividend] = amount
+    assert named_in(bars) == {}
+
+
+def test_dividends_that_together_are_not_in_the_price_are_named() -> None:
+    """As SCR.TO in 2023: 0.441 in June and in September at a price of 2.4 that moves by 3 % a day, for 0.03."""
+    bars = history(200, daily=0.03, level=2.4)
+    bars.loc[[104, 168], Bars.dividend] = 0.18 * bars[Bars.close].shift()
+    bars.loc[[104, 168], [Bars.open, Bars.close]] = 0.98 * np.column_stack([bars[Bars.close].shift()[[104, 168]]] * 2)
+    bars[Bars.high], bars[Bars.low] = bars[PRICES].max(axis=1), bars[PRICES].min(axis=1)
+    assert named_in(adjusted(bars)) == {"dividend_implausible": (DAYS[104], DAYS[168])}
+    alone = bars.assign(dividend=bars[Bars.dividend].where(bars.index == 104, 0.0))
+    assert named_in(adjusted(alone)) == {}
+
+
+def test_a_dividend_that_the_price_hides_once_is_nothing() -> None:
+    """As KMR.L on 2022-04-28: 5.1 % paid, the price fell by 1.5 %, and moves by 2 % a day."""
+    bars = payer([0.05, 0.05, 0.05, 0.05, 0.05], daily=0.015)
+    bars.loc[104:, PRICES] *= 1.035
+    assert named_in(adjusted(bars)) == {}
+
+
 def test_capital_gains_that_a_fund_counts_twice_are_named() -> None:
     """As DODFX on 2025-12-18: 0.837 was paid, of it 0.417 capital gains, the value fell by 0.70, adjusted was 1.254."""
     bars = payer([0.05], [104], daily=0.008).assign(volume=0.0)
@@ -87,10 +122,40 @@ def test_capital_gains_that_a_fund_counts_twice_are_named() -> None:
     assert named_in(adjusted(with_dividend(bars, 104, 1.8))) == {"dividend_implausible": (DAYS[104],)}
 
 
-def test_the_same_dividend_twice_within_days_is_named() -> None:
-    """As KAP.IL on 2022-07-12 and 13: 1.8135 and 1.9543 for one dividend."""
-    bars = payer([0.01, 0.011, 0.03, 0.028, 0.012], [20, 62, 104, 105, 146])
-    assert named_in(bars) == {"dividend_twice": (DAYS[104], DAYS[105])}
+def with_phantom(bars: pd.DataFrame, row: int, amount: float) -> pd.DataFrame:
+    """With one more dividend, for which the price does not fall."""
+    return bars.assign(dividend=bars[Bars.dividend].where(bars.index != row, amount))
+
+
+@pytest.mark.parametrize("share", [0.03, 0.01])
+def test_a_dividend_that_comes_twice_on_neighbouring_bars_but_once_in_the_price_is_named(share: float) -> None:
+    """As KAP.IL on 2022-07-12 and 13 (1.8135 and 1.9543, the price fell by 1.84), TEP.PA on 2023-04-20 and 21 (3.85 twice)."""
+    bars = payer([0.01, 0.011, share, 0.012], [20, 62, 104, 146], daily=0.005)
+    twice = with_phantom(bars, 105, 1.05 * bars.at[104, Bars.dividend])
+    assert named_in(adjusted(twice)) == {"dividend_twice": (DAYS[104], DAYS[105])}
+
+
+@pytest.mark.parametrize("apart", [2, 7])
+def test_a_dividend_that_comes_twice_within_days_but_once_in_the_price_is_named(apart: int) -> None:
+    bars = payer([0.01, 0.011, 0.06, 0.012], [20, 62, 104, 146], daily=0.004)
+    twice = with_phantom(bars, 104 + apart, bars.at[104, Bars.dividend])
+    assert (DAYS[104], DAYS[104 + apart]) == named_in(adjusted(twice))["dividend_twice"]
+
+
+@pytest.mark.parametrize("apart", [1, 2, 7])
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.06])
+def test_two_dividends_within_days_that_the_price_falls_by_are_no_error(share: float, apart: int) -> None:
+    bars = payer([0.01, 0.011, share, 1.05 * share, 0.012], [20, 62, 104, 104 + apart, 150], daily=0.003)
+    assert named_in(adjusted(bars)) == {}
+    found = findings(bars, ["ABC"], pd.DatetimeIndex(bars[Bars.session]))
+    assert [finding.severity for finding in found if finding.code == "dividend_twice"] == ["warning"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_small_dividends_a_week_apart_amid_much_noise_are_no_error(seed: int) -> None:
+    bars = history(200, daily=0.03, seed=seed)
+    bars.loc[[20, 80, 86, 140], Bars.dividend] = 0.01 * bars[Bars.close]
+    assert "dividend_twice" not in named_in(bars)
 
 
 def test_a_fund_that_pays_every_week_is_nothing() -> None:
@@ -126,6 +191,15 @@ def test_adjusted_closes_below_zero_are_named() -> None:
     bars = adjusted(payer(QUARTERLY))
     bars.loc[:103, ADJUSTED_CLOSE] = -0.18
     assert named_in(bars)["dividend_adjusted_wrong"] == tuple(DAYS[:104])
+
+
+@pytest.mark.parametrize("infinity", [np.inf, -np.inf])
+@pytest.mark.parametrize("last", [103, 199])
+def test_adjusted_closes_that_are_infinite_are_named(infinity: float, last: int) -> None:
+    """As SSNLF's until 2001, after dividends above the price."""
+    bars = adjusted(payer(QUARTERLY))
+    bars.loc[:last, ADJUSTED_CLOSE] = infinity
+    assert named_in(bars) == {"dividend_adjusted_wrong": tuple(DAYS[: last + 1])}
 
 
 def test_an_adjustment_without_a_dividend_is_named() -> None:

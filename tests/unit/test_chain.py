@@ -23,7 +23,7 @@ DAYS = [date(2018, 12, day) for day in (3, 4, 5, 6)]
 def decision(session: date, origin: str = "manual") -> Decision:
     body = {"session": session.isoformat(), "wanted": {"SPY": 1.0}}
     sha256 = hashlib.sha256(canonical_json(body).encode()).hexdigest()
-    return Decision(BOOK.book_id, session, NEXT, 1, origin, sha256, body, {"run_id": "r", "strategy": {}})  # type: ignore[arg-type]
+    return Decision(BOOK.book_id, session, NEXT, 1, origin, sha256, body, {"run_id": "r", "strategy": {}})  # type: ignore[arg-type]  # a literal in the record
 
 
 @pytest.fixture
