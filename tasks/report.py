@@ -20,8 +20,7 @@ def compute_performance(day: Day) -> DayReport:
     made = report.compute_performance(day)
     page = markdown(made, report.load_plot(made))
     create_markdown_artifact(page, key="day-report", description=f"{made.strategy} {made.session}: {made.outcome}")
-    if made.decision_sha256 and "/runs/" in made.look["mlflow"]:
-        document = f"{made.look['mlflow']}/artifacts/days/{made.session}.json"
+    if document := made.look["document"]:
         create_link_artifact(document, link_text=f"decision {made.decision_sha256}", key="decision-document")
     get_run_logger().info("%s: %s", made.outcome, made.reason)
     return made

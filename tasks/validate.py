@@ -16,5 +16,5 @@ def validate_bars(day: Day) -> DataFrame[Bars]:
     Reads: the bar store. Writes: nothing.
     """
     bars = Bars.validate(validate.validate_bars(day))
-    get_run_logger().info("%d bars, %s", len(bars), day.detail["checks"])
+    get_run_logger().info("%d bars, %s", len(bars), validate.summary(day))
     return bars

@@ -47,7 +47,7 @@ def _print_report(report: DayReport) -> None:
         console.print(Rule(f"since the first session ({report.sessions} sessions)", style="dim"))
         console.print(_columns(shown))
     console.print(Rule("look further", style="dim"))
-    console.print(table_of([(LOOK[what], _near(where)) for what, where in report.look.items()]))
+    console.print(table_of([(title, _near(report.look[what])) for what, title in LOOK.items()]))
 
 
 def report_console() -> Console:

@@ -97,7 +97,7 @@ def _report(day: Day, decision: Decision | None, marks: list[Mark], fills: list[
         sessions=len(marks),
         performance={name: value if math.isfinite(value) else None for name, value in figures.items()},
         seconds={name: round(value, 3) for name, value in day.seconds.items()},
-        look=_look(day, newest),
+        look=_look(day, newest, decision),
     )
 
 
@@ -144,12 +144,13 @@ def _fill(fill: Fill) -> dict[str, object]:
     }
 
 
-def _look(day: Day, newest: ModelRef | None) -> dict[str, str]:
-    desk = day.desk
+def _look(day: Day, newest: ModelRef | None, decision: Decision | None) -> dict[str, str]:
+    desk, run_id = day.desk, newest.mlflow_run_id if newest else ""
     return {
         "decision": str(desk.folder("decisions") / f"{day.session}.json"),
         "plot": str(desk.folder("reports") / f"{day.session}.png"),
-        "mlflow": desk.tracker.run_url(newest.mlflow_run_id) if newest and newest.mlflow_run_id else desk.settings.mlflow_url,
+        "mlflow": desk.tracker.run_url(run_id) if run_id else desk.settings.mlflow_url,
+        "document": desk.tracker.file_url(run_id, f"days/{day.session}.json") if run_id and decision else "",
         "prefect": desk.settings.prefect_url,
     }
 

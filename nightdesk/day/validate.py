@@ -62,6 +62,12 @@ def note_findings(day: Day, found: tuple[Finding, ...]) -> None:
     }
 
 
+def summary(day: Day) -> str:
+    """What the checks came to, in a line."""
+    warned = [row.message for row in day.findings if row.severity == "warning"]
+    return " ".join([f"{checks_passed(day.findings)} checks passed, {len(warned)} warned.", *warned])
+
+
 def _plain(found: Finding) -> dict[str, object]:
     named = [session.isoformat() for session in found.sessions[:NAMED_IN_REPORT]]
     counted = {"sessions": named, "n_sessions": len(found.sessions)}

@@ -126,7 +126,7 @@ def _twice(bars: Histories, mine: np.ndarray) -> Iterator[Event]:
         if alike and (not len(others) or np.median(others) >= REGULAR_GAP):
             days = f"{bars.date_of(mine[at])} and {bars.date_of(mine[at + 1])}"
             once = _fell_once(bars, mine[at : at + 2], same)
-            but = ", but the price fell for one" if once else ", for both of which the price fell"
+            but = ", but the price fell for one" if once else "; the price does not say so"
             says = f"has two dividends within days that may be one: {amounts[at]:g} and {amounts[at + 1]:g} on {days}{but}"
             yield Event("dividend_twice", "error" if once else "warning", mine[at : at + 2], int(mine[at]), says)
 

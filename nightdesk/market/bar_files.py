@@ -53,7 +53,7 @@ def load_bar_file(path: Path, symbol: str, root: Path | None = None) -> pd.DataF
     bars[Bars.symbol] = pd.Series(symbol, index=bars.index, dtype="str")
     for column in (Bars.open, Bars.high, Bars.low, Bars.close, Bars.volume):
         bars[column] = _numbers(cells, column)
-    bars[Bars.dividend] = _amounts(cells, Bars.dividend, none=0.0) + _amounts(cells, CAPITAL_GAINS, none=0.0)
+    bars[Bars.dividend] = _paid(cells, bars)
     bars[Bars.split] = _amounts(cells, Bars.split, none=1.0)
     if {ADJUSTED_CLOSE, Bars.dividend, Bars.split} <= set(cells.names):
         bars[ADJUSTED_CLOSE] = _numbers(cells, ADJUSTED_CLOSE)
@@ -62,6 +62,19 @@ def load_bar_file(path: Path, symbol: str, root: Path | None = None) -> pd.DataF
     bars = _oldest_first(bars)
     bars.attrs = {"notes": tuple(_notes(cells)), "utc_offset": utc_offset, "symbol": own_symbol}
     return bars
+
+
+def _paid(cells: Cells, bars: pd.DataFrame) -> pd.Series:
+    """Dividends and capital gains. Yahoo's dividend of a fund contains its gains at times: then the adjusted close tells."""
+    dividends, gains = (_amounts(cells, column, none=0.0) for column in (Bars.dividend, CAPITAL_GAINS))
+    if ADJUSTED_CLOSE not in cells.names or not (gains > 0).any():
+        return dividends + gains
+    by_day = bars[Bars.session].sort_values(kind="stable").index
+    close = bars[Bars.close].loc[by_day]
+    factor = _numbers(cells, ADJUSTED_CLOSE).loc[by_day] / close
+    adjusted_for = (close.shift() * (1 - factor.shift() / factor)).reindex(bars.index)
+    nearer = (adjusted_for - dividends).abs() < (adjusted_for - dividends - gains).abs()
+    return (dividends + gains).mask((gains > 0) & (dividends >= gains) & nearer, dividends)
 
 
 def _file_within(path: Path, root: Path | None) -> Path:

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pandas as pd
 
@@ -107,6 +107,10 @@ class Tracker:
     def run_url(self, run_id: str) -> str:
         """A run's page in MLflow's own pages."""
         return f"{self._ui_url}/#/runs/{run_id}"
+
+    def file_url(self, run_id: str, path: str) -> str:
+        """Where a running MLflow server gives a file of a run, byte by byte."""
+        return f"{self._ui_url}/get-artifact?{urlencode({'path': path, 'run_uuid': run_id})}"
 
     def _keep(self, item: Item) -> None:
         if any(mark in item.key for mark in "'\"`\\\n"):

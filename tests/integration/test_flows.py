@@ -111,7 +111,7 @@ def test_a_daily_run_shows_the_decision_the_report_with_its_plot_and_the_mlflow_
     assert "data:image/png;base64,iVBOR" in shown["day-report"] and "Thursday 20 December 2018" in shown["day-report"]
     assert "/#/" in shown["mlflow-run"] and "/runs/" in shown["mlflow-run"]
     assert finished.result().decision_sha256 in shown["decision-document"]
-    assert "/artifacts/days/2018-12-20.json" in shown["decision-document"]
+    assert "days%2F2018-12-20.json" in shown["decision-document"]
 
 
 def test_a_past_that_the_vendor_rewrote_is_a_table_in_prefect_and_a_line_of_the_report(home: Path) -> None:

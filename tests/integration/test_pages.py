@@ -1,6 +1,5 @@
 """What a person sees in the pages of Prefect and MLflow, read in a real browser."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,14 +69,6 @@ def test_decision_of_a_day_is_a_table_with_the_traded_instrument(page: Page, up:
     open_artifact(page, up, up.artifacts(day_run)["decision"])
     for text in ("instrument", "weight", "score", "SPXSIM"):
         is_seen(page, text)
-
-
-def test_link_of_a_decision_leads_to_its_document_in_mlflow(page: Page, up: Up, day_run: Any) -> None:
-    said = up.artifacts(day_run)["decision-document"]["data"]
-    address = re.findall(r"\((http[^)]*)\)", said)[0]
-    page.goto(address)
-    is_seen(page, "2018-12-31.json")
-    is_seen(page, "execution_session")
 
 
 def test_mlflow_lists_both_fits_of_the_experiment(page: Page, up: Up, day_run: Any) -> None:

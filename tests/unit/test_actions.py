@@ -107,6 +107,14 @@ def test_dividends_that_together_are_not_in_the_price_are_named() -> None:
     assert named_in(adjusted(alone)) == {}
 
 
+def test_dividends_that_an_idle_price_takes_days_to_fall_by_are_nothing() -> None:
+    bars = history(200, daily=0.008)
+    for row in EX_DATES:
+        bars.loc[row + 4 :, PRICES] *= 0.97
+        bars.loc[row, Bars.dividend] = 0.03 * bars.at[row - 1, Bars.close]
+    assert named_in(bars) == {}
+
+
 def test_a_dividend_that_the_price_hides_once_is_nothing() -> None:
     """As KMR.L on 2022-04-28: 5.1 % paid, the price fell by 1.5 %, and moves by 2 % a day."""
     bars = payer([0.05, 0.05, 0.05, 0.05, 0.05], daily=0.015)
@@ -127,10 +135,19 @@ def with_phantom(bars: pd.DataFrame, row: int, amount: float) -> pd.DataFrame:
     return bars.assign(dividend=bars[Bars.dividend].where(bars.index != row, amount))
 
 
-@pytest.mark.parametrize("share", [0.03, 0.01])
-def test_a_dividend_that_comes_twice_on_neighbouring_bars_but_once_in_the_price_is_named(share: float) -> None:
+def test_capital_gains_that_a_fund_counts_twice_on_a_bad_day_are_named() -> None:
+    """As VWILX on 2024-12-18: 8.6 % was paid, of it 7.8 % capital gains, the value fell by 11.5 %, adjusted was 16.4 %."""
+    bars = payer([0.086], [104], daily=0.008).assign(volume=0.0)
+    bars.loc[104:, PRICES] *= 0.97
+    bars[[Bars.open, Bars.high, Bars.low]] = bars[[Bars.close] * 3].to_numpy()
+    assert named_in(adjusted(bars)) == {}
+    assert named_in(adjusted(with_dividend(bars, 104, 1.9))) == {"dividend_implausible": (DAYS[104],)}
+
+
+@pytest.mark.parametrize(("share", "daily"), [(0.03, 0.005), (0.01, 0.002)])
+def test_a_dividend_that_comes_twice_on_neighbouring_bars_but_once_in_the_price_is_named(share: float, daily: float) -> None:
     """As KAP.IL on 2022-07-12 and 13 (1.8135 and 1.9543, the price fell by 1.84), TEP.PA on 2023-04-20 and 21 (3.85 twice)."""
-    bars = payer([0.01, 0.011, share, 0.012], [20, 62, 104, 146], daily=0.005)
+    bars = payer([0.01, 0.011, share, 0.012], [20, 62, 104, 146], daily)
     twice = with_phantom(bars, 105, 1.05 * bars.at[104, Bars.dividend])
     assert named_in(adjusted(twice)) == {"dividend_twice": (DAYS[104], DAYS[105])}
 

@@ -316,3 +316,27 @@ def test_a_file_outside_the_root_without_its_ending_or_absent_is_refused(tmp_pat
         load_bar_file(written(tmp_path, with_row(), "AAPL.xlsx"), "AAPL")
     with pytest.raises(Misconfigured, match=r"There is no file .*NOSUCH\.csv"):
         load_bar_file(tmp_path / "NOSUCH.csv", "AAPL")
+
+
+FUND = (
+    "Date,Open,High,Low,Close,Adj Close,Volume,Dividends,Stock Splits,Capital Gains\n"
+    "2024-12-16,20,20,20,20,{adjusted},0,0,0,0\n2024-12-17,15,15,15,15,15,0,5,0,{gains}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("adjusted", "gains", "paid"),
+    [
+        (15, 4, 5.0),  # adjusted by 5 of 20: the dividend of 5 contains the gains of 4
+        (11, 4, 9.0),  # adjusted by 9 of 20: both were paid, or the vendor counts twice; the price then says which
+        (8, 7, 12.0),  # more gains than dividend: it cannot contain them
+    ],
+)
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_gains_of_a_fund_are_added_unless_the_adjusted_close_says_that_the_dividend_contains_them(
+    adjusted: int, gains: int, paid: float, newest_first: bool, tmp_path: Path
+) -> None:
+    header, *rows = FUND.format(adjusted=adjusted, gains=gains).strip().split("\n")
+    path = tmp_path / "FUND.csv"
+    path.write_text("\n".join([header, *(reversed(rows) if newest_first else rows)]) + "\n")
+    assert list(load_bar_file(path, "FUND")[Bars.dividend]) == [0.0, paid]
