@@ -9,6 +9,7 @@ from typing import Literal
 Mode = Literal["paper", "live", "backfill"]
 Origin = Literal["scheduled", "manual", "backfill", "reconstructed"]
 OrderStatus = Literal["intent", "accepted", "filled", "rejected", "expired", "unknown"]
+State = Literal["ACTIVE", "REDUCING", "HALTED"]
 Json = Mapping[str, object]
 
 
@@ -211,6 +212,21 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Control:
+    """What a book may do from `at` on, who said so and why. `book_id` "" stands for every book of the ledger.
+
+    HALTED: no order leaves. REDUCING: only orders that reduce a position. `session` is the book's last marked one then.
+    """
+
+    book_id: str
+    state: State
+    session: date | None
+    who: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BookState:
     """A book after the close of `session`, reconciled with its broker. Holdings are signed quantities; flat ones are absent."""
 
@@ -227,7 +243,8 @@ class DayReport:
 
     `exit_code` is that of the command. `signal` has a row for each instrument; `model` is the newest fit; `performance` the
     figures of the book since its first session; `look` where a person finds more. `restated` says what the vendor has changed in
-    the past of its bars, and whether the last decisions would have been others; empty where nothing was compared.
+    the past of its bars, and whether the last decisions would have been others; empty where nothing was compared. `control` is
+    the book's state as the day ended (`state`, `who`, `at`, `reason`); empty where it is ACTIVE.
     """
 
     strategy: str
@@ -258,3 +275,4 @@ class DayReport:
     performance: Mapping[str, float | None]
     seconds: Mapping[str, float]
     look: Mapping[str, str]
+    control: Json = field(default_factory=dict)

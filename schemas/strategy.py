@@ -144,10 +144,36 @@ class Costs(Section):
 
 
 class Limits(Section):
-    """Checked on the final order."""
+    """Checked on the final request, immediately before it leaves; the last four on the book, at each close."""
 
+    model_config = ConfigDict(strict=True)
+
+    max_order_quantity: float = Field(1_000_000, gt=0, le=1e12, description="Most shares of one order.")
     max_order_notional: float = Field(gt=0, description="Largest value of one order, in currency.")
+    max_order_share: float = Field(1.0, gt=0, le=10, description="Largest value of an order that does not reduce, of equity.")
     max_position_share: float = Field(1.0, gt=0, le=10, description="Largest position, as a share of equity.")
+    max_volume_share: float = Field(0.1, gt=0, le=1, description="Largest order, as a share of the average volume.")
+    price_collar: float = Field(
+        0.1, gt=0, le=1, description="How far the price an order was sized at may be from the last close, as a share of it."
+    )
+    max_buying_power_share: float = Field(1.0, gt=0, le=1, description="Share of the buying power that buys may spend.")
+    allow_short: bool = Field(False, description="Whether a position may fall below zero.")
+    max_orders_per_instrument: int = Field(2, ge=1, le=100, description="Most orders of one instrument for one open.")
+    max_orders_per_day: int = Field(500, ge=1, le=10_000, description="Most orders of the account for one open.")
+    max_data_age_h: float = Field(120, gt=0, le=1000, description="Hours from the last bar's close to the order's leaving.")
+    max_daily_loss: float = Field(0.1, gt=0, le=1, description="A larger loss of one session halts the book.")
+    max_drawdown: float = Field(0.5, gt=0, le=1, description="A larger drawdown closes the book's positions.")
+    max_losing_sessions: int = Field(20, ge=1, le=1000, description="More sessions of loss in a row halt the book.")
+    end_date: date | None = Field(
+        None, strict=False, description="The last session that may open positions; after it they are closed."
+    )
+
+    @field_validator("end_date", mode="before")
+    @classmethod
+    def _no_number(cls, end: object) -> object:
+        if end is not None and not isinstance(end, date | str):
+            raise ValueError("a date as 2018-12-31")
+        return end
 
 
 class Broker(Section):

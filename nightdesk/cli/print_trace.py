@@ -42,7 +42,9 @@ def _decision(found: dict[str, Any]) -> str:
 
 
 def _limits(found: dict[str, Any]) -> str:
-    return "; ".join(found["limits"]["breaches"]) or "none breached"
+    limits = found["limits"]
+    state = [f"{limits['state']} by {limits['who']}: {limits['why']}"] if "state" in limits else []
+    return "; ".join([*state, *limits["breaches"]]) or "none breached"
 
 
 def _target(found: dict[str, Any]) -> str:

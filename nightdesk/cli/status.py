@@ -4,7 +4,7 @@ from nightdesk.cli.options import JsonOption
 
 
 def status(json: JsonOption = False) -> None:
-    """Every book at a glance: last session, how it ended, equity, holdings, orders on their way."""
+    """Every book at a glance: last session, how it ended, equity, holdings, orders on their way, and whether it is halted."""
     import json as codec
     import sys
 
@@ -18,6 +18,8 @@ def status(json: JsonOption = False) -> None:
         print(f"No book yet in {settings().home}. `nightdesk day` plays the first session.")
     for row in rows if not json else []:
         print(f"{row['book']}  opened {row['opened']}, {row['sessions']} sessions")
+        if row["state"] != "ACTIVE":
+            print(f"  State     {row['state']} by {row['who']} at {row['at']}: {row['why']}")
         print(f"  Last day  {row['session']}: {row['outcome']}: {row['reason']}")
         print(
             f"  Equity    {row['equity']:,.2f} {row['currency']} (buy and hold {row['benchmark']:,.2f}), cash {row['cash']:,.2f}"

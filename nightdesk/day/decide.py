@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from nightdesk.day.desk import Day, step
+from nightdesk.day.limited import standing_control
 from nightdesk.day.retrain import Trained
 from nightdesk.learning.fit import predictions
 from nightdesk.signals.long_flat import flat, long_flat
@@ -15,16 +16,17 @@ from schemas.signals import Signals
 def generate_signal(day: Day, features: pd.DataFrame, trained: Trained) -> pd.DataFrame:
     """The `Signals` frame for the next open. A session that was decided before gives the signals of that decision.
 
-    A symbol without today's features holds. Where no model may trade, every target is zero: what is held is closed.
+    A symbol without today's features holds. Where no model may trade, and where
+    the book is REDUCING, every target is zero: what is held is closed.
     """
     committed = day.desk.ledger.decision(day.desk.book.book_id, day.session)
     return wanted_signals(day, features, trained) if committed is None else signals_of(committed.body)
 
 
 def wanted_signals(day: Day, features: pd.DataFrame, trained: Trained) -> pd.DataFrame:
-    """The `Signals` frame that features and model make, whatever was decided before."""
-    strategy = day.desk.strategy
-    if trained.champion is None:
+    """The `Signals` frame that features and model make, whatever was decided before. A book that is REDUCING wants nothing."""
+    strategy, control = day.desk.strategy, standing_control(day)
+    if trained.champion is None or (control is not None and control.state == "REDUCING"):
         return flat(strategy.market.instruments)
     rows = features[features[Features.session] == pd.Timestamp(day.session)].set_index(Features.symbol)
     known = rows[list(strategy.features.columns)].dropna()

@@ -11,15 +11,15 @@ import pandas as pd
 
 from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day
+from nightdesk.day.limited import Checks, control_sentence, quotes, sells_first, standing_control
 from nightdesk.day.retrain import Trained
 from nightdesk.ledger.book import order_id
 from nightdesk.ledger.file import canonical_json
-from nightdesk.portfolio.limits import breaches
 from nightdesk.portfolio.rebalance import order_quantities
 from nightdesk.portfolio.sizing import Floats, target_quantities
 from schemas.bars import Bars
 from schemas.money import decimal
-from schemas.records import BookState, Decision, Order
+from schemas.records import BookState, Control, Decision, Order
 from schemas.signals import Signals
 
 ATTEMPT = 1
@@ -43,12 +43,15 @@ def decided(
     band = strategy.sizing.rebalance_band
     previous = _previous_weights(day, names)
     quantities = order_quantities(targets, held, weights, previous, closes, equity, band)
-    broken = breaches(names, quantities, held, closes, equity, strategy.limits)
-    ordered = np.zeros_like(quantities) if broken else quantities
-    outcome, reason = _outcome(day, trained, names, ordered, broken)
+    control = standing_control(day)
+    halted = control is not None and control.state == "HALTED"
+    orders = [] if halted else _orders(day, names, quantities, closes)
+    broken = _breaches(day, orders, state, bars)
+    outcome, reason = _outcome(day, trained, [] if broken else orders, broken, control)
     if day.reconstructed:
         reason = f"decided too late for the open of {day.execution_session}, for the record: {outcome}: {reason}"
-        outcome, ordered = "missed", np.zeros_like(quantities)
+        outcome = "missed"
+    intents = [] if broken or day.reconstructed else orders
     body: dict[str, object] = {
         "schema": 1,
         "book": desk.book.book_id,
@@ -65,12 +68,11 @@ def decided(
         "cash": format(state.cash, "f"),
         "equity": format(state.equity, "f"),
         "targets": {name: _number(target) for name, target in zip(names, targets, strict=True)},
-        "limits": {"breaches": list(broken)},
-        "wanted": {} if broken else _wanted(names, weights, previous),
+        "limits": {"breaches": list(broken), **_control(control)},
+        "wanted": {} if broken or halted else _wanted(names, weights, previous),
         "outcome": outcome,
         "reason": reason,
     }
-    intents = _intents(day, names, ordered, closes)
     body["intents"] = [_intent(order) for order in intents]
     sha256 = hashlib.sha256(canonical_json(body).encode()).hexdigest()
     envelope = {
@@ -104,23 +106,43 @@ def _wanted(names: list[str], weights: Floats, previous: Floats) -> dict[str, fl
     return {name: float(weight) for name, weight in zip(names, carried, strict=True) if not math.isnan(weight)}
 
 
-def _outcome(day: Day, trained: Trained, names: list[str], ordered: Floats, broken: tuple[str, ...]) -> tuple[str, str]:
-    sent = [
-        f"{'buy' if quantity > 0 else 'sell'} {abs(quantity):,.9g} {name}"
-        for name, quantity in zip(names, ordered, strict=True)
-        if quantity
-    ]
+def _breaches(day: Day, orders: list[Order], state: BookState, bars: pd.DataFrame) -> tuple[str, ...]:
+    """The limits that the orders would breach together, sells first, as if each before had been accepted."""
+    checks = Checks(day, state, quotes(day, bars, day.as_of))
+    found: list[str] = []
+    for order in sells_first(orders):
+        found += checks.breaches(order.instrument, order.quantity, order.reference_price)
+        checks.orders.append(replace(order, status="accepted"))
+    return tuple(found)
+
+
+def _outcome(
+    day: Day, trained: Trained, orders: list[Order], broken: tuple[str, ...], control: Control | None
+) -> tuple[str, str]:
     if broken:
         return "no trade: limit", "; ".join(broken)
-    if sent:
-        why = "" if trained.champion else f" (no model may trade: {trained.reason})"
+    if orders:
+        sent = [f"{_side(order)} {abs(order.quantity):,.9g} {order.instrument}" for order in orders]
+        why = f" (no model may trade: {trained.reason})" if trained.champion is None else ""
+        why = f" ({control_sentence(control)})" if control else why
         return "traded", f"{', '.join(sent)} at the open of {day.execution_session}{why}"
+    if control:
+        return "no trade: halted", control_sentence(control)
     if trained.champion is None:
         return "no trade: gate", trained.reason
     return "no change", "what is held is what is wanted, within the rebalance band"
 
 
-def _intents(day: Day, names: list[str], ordered: Floats, closes: Floats) -> list[Order]:
+def _control(control: Control | None) -> dict[str, str]:
+    return {"state": control.state, "who": control.who, "why": control.reason} if control else {}
+
+
+def _side(order: Order) -> str:
+    return "buy" if order.quantity > 0 else "sell"
+
+
+def _orders(day: Day, names: list[str], quantities: Floats, closes: Floats) -> list[Order]:
+    """An order for each quantity that is not 0."""
     desk, strategy = day.desk, day.desk.strategy
     listed = {row.instrument: row for row in strategy.market.instruments}
     return [
@@ -139,7 +161,7 @@ def _intents(day: Day, names: list[str], ordered: Floats, closes: Floats) -> lis
             origin=day.run.origin,
             decision_sha256="",
         )
-        for name, quantity, close in zip(names, ordered, closes, strict=True)
+        for name, quantity, close in zip(names, quantities, closes, strict=True)
         if quantity
     ]
 

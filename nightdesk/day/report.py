@@ -22,7 +22,7 @@ from nightdesk.tracking.tracker import DayLog
 from nightdesk.wiring import load_strategy
 from schemas.equity import Equity
 from schemas.fills import Fills
-from schemas.records import DayReport, Decision, Fill, Mark, Mode, ModelRef, Order
+from schemas.records import Control, DayReport, Decision, Fill, Mark, Mode, ModelRef, Order
 
 
 @step("report")
@@ -98,7 +98,14 @@ def _report(day: Day, decision: Decision | None, marks: list[Mark], fills: list[
         performance={name: value if math.isfinite(value) else None for name, value in figures.items()},
         seconds={name: round(value, 3) for name, value in day.seconds.items()},
         look=_look(day, newest, decision),
+        control=_control(desk.ledger.control(desk.book.book_id)),
     )
+
+
+def _control(control: Control | None) -> dict[str, object]:
+    if control is None:
+        return {}
+    return {"state": control.state, "who": control.who, "at": control.at.isoformat(), "reason": control.reason}
 
 
 def _model(day: Day, newest: ModelRef | None) -> dict[str, object]:

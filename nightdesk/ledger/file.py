@@ -16,12 +16,12 @@ import sqlalchemy as sa
 
 from nightdesk.database import sqlite_engine
 from nightdesk.errors import Misconfigured, OutOfSync
-from schemas.records import Book, CashEvent, Fill, Mark, ModelRef, Order, PositionEvent, Restatement, Run
+from schemas.records import Book, CashEvent, Control, Fill, Mark, ModelRef, Order, PositionEvent, Restatement, Run
 
-HEAD = "0002"
+HEAD = "0003"
 """The schema version that this code writes."""
 
-Record = TypeVar("Record", Book, CashEvent, Fill, Mark, ModelRef, Order, PositionEvent, Restatement, Run)
+Record = TypeVar("Record", Book, CashEvent, Control, Fill, Mark, ModelRef, Order, PositionEvent, Restatement, Run)
 
 
 def ledger_file(home: Path, mode: str) -> Path:

@@ -10,7 +10,8 @@ from schemas.records import Book
 
 
 def book_statuses(home: Path) -> list[dict[str, Any]]:
-    """A row for each book of each ledger file in the home: last day, equity, holdings, open orders. Money as numbers."""
+    """A row for each book of each ledger file in the home: last day, equity, holdings, open orders, and its state with
+    who, when and why. Money as numbers."""
     rows = []
     for path in sorted((home / "ledger").glob("*.sqlite")):
         ledger = Ledger(path)
@@ -23,9 +24,14 @@ def _status(ledger: Ledger, book: Book) -> dict[str, Any]:
     runs, marks = ledger.runs(book.book_id), ledger.marks(book.book_id)
     last, mark = runs[-1] if runs else None, marks[-1] if marks else None
     orders = ledger.orders(book.book_id, statuses=OPEN_STATUSES)
+    control = ledger.control(book.book_id)
     return {
         "book": book.book_id,
         "currency": book.currency,
+        "state": control.state if control else "ACTIVE",
+        "who": control.who if control else "",
+        "at": control.at.isoformat() if control else None,
+        "why": control.reason if control else "",
         "opened": str(book.opened) if book.opened else None,
         "sessions": len(marks),
         "session": str(last.session) if last else None,

@@ -1,4 +1,5 @@
-"""The ledger: books, runs, models, what happened, what the bars were; decisions and orders lie in `decisions.py`."""
+"""The ledger: books, runs, models, what happened, what the bars were. Decisions and orders lie in `decisions.py`, the states
+of books in `controls.py`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -9,11 +10,12 @@ import sqlalchemy as sa
 from nightdesk.database import insert_new
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger import tables
+from nightdesk.ledger.controls import Controls
 from nightdesk.ledger.decisions import Decisions
 from schemas.records import Book, CashEvent, Fill, Mark, ModelRef, PositionEvent, Restatement, Run
 
 
-class Ledger(Decisions):
+class Ledger(Decisions, Controls):
     """Reads and writes of one ledger file."""
 
     # books and runs

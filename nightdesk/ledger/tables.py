@@ -190,3 +190,15 @@ bar_files = sa.Table(
     sa.Column("recorded_at", Instant, nullable=False),
     sa.PrimaryKeyConstraint("source", "path", name="one_hash_a_file"),
 )
+
+controls = sa.Table(
+    "controls",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("book_id", sa.Text, nullable=False, index=True),
+    _text("state"),
+    sa.Column("session", sa.Date),
+    _text("who"),
+    sa.Column("at", Instant, nullable=False),
+    _text("reason"),
+)

@@ -34,7 +34,15 @@ def _plain(value: Any) -> Any:
 
 def facts(report: DayReport) -> list[tuple[str, str]]:
     """The report in lines of (what, how it was), in the order of the day."""
-    parts = {"Outcome": _outcome, "Bars": _bars, "Restated": _restated, "Checks": _checks, "Model": _model, "Accuracy": _accuracy}
+    parts = {
+        "Outcome": _outcome,
+        "State": _state,
+        "Bars": _bars,
+        "Restated": _restated,
+        "Checks": _checks,
+        "Model": _model,
+        "Accuracy": _accuracy,
+    }
     parts |= {"Gate": _gate, "Signal": _signals, "Order": _orders, "Filled": _fills, "Holdings": _holdings, "Equity": _equity}
     lines = [(what, said(report)) for what, said in parts.items()]
     return [(what, text) for what, text in lines if text]
@@ -70,6 +78,14 @@ def _cell(text: str) -> str:
 def _outcome(report: DayReport) -> str:
     again = " (decided before: this run resumed it and placed nothing new)" if report.resumed else ""
     return f"{report.outcome}{again}" + (f"\n{report.reason}" if report.reason else "")
+
+
+def _state(report: DayReport) -> str:
+    """Who restricts the book and how it is released; nothing where it is ACTIVE."""
+    control: Any = report.control
+    if not control:
+        return ""
+    return f"{control['state']} by {control['who']} at {control['at']}: {control['reason']}\n`nightdesk resume` releases it"
 
 
 def _bars(report: DayReport) -> str:

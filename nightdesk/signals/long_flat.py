@@ -36,7 +36,7 @@ def long_flat(
 
 
 def flat(instruments: Sequence[Instrument]) -> pd.DataFrame:
-    """The `Signals` frame that holds nothing: no model may trade."""
+    """The `Signals` frame that holds nothing: no model may trade, or the book is being closed."""
     count = len(instruments)
     return pd.DataFrame(
         {

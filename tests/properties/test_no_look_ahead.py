@@ -52,7 +52,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
 def decided_at(session: date, bars: pd.DataFrame, opened: Day) -> dict[str, Any]:
     """The steps from features to intents at a session, given bars that may reach beyond it."""
     day = Day(opened.desk, session, XNYS.after(session), opened.run)
-    day.detail["known_until"] = "then"
+    day.detail["known_until"] = opened.run.started_at.isoformat()
     features = engineer_features(day, bars)
     made, dataset = retrain.fitted(day, features, bars)
     sha256 = model_sha256(made.estimator)

@@ -47,6 +47,8 @@ def default_of(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
     default = info.get_default(call_default_factory=True)
+    if isinstance(default, bool):
+        return str(default).lower()
     return "none" if default in (None, {}) else str(default)
 
 

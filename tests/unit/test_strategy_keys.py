@@ -49,6 +49,7 @@ DAILY = {"model.retrain": "daily"}
 FRACTIONS = {"sizing.increment": 0.001}
 TWO = (MONDAY, TUESDAY)
 LONGER = (MONDAY, TUESDAY, THURSDAY)
+LIMITS = "tests/unit/test_limits.py::test_each_limit_may_be_reached_and_not_passed"
 EXAMPLES: dict[str, Row] = {
     "name": Row("another"),
     "capital": Row(50_000),
@@ -89,6 +90,20 @@ EXAMPLES: dict[str, Row] = {
     "costs.slippage_bps": Row(20.0, sessions=TWO),
     "limits.max_order_notional": Row(1000.0),
     "limits.max_position_share": Row(0.5),
+    "limits.max_order_quantity": Row(10),
+    "limits.max_order_share": Row(0.5),
+    "limits.max_volume_share": Row(1e-9),
+    "limits.price_collar": Row(0.01, elsewhere=LIMITS),
+    "limits.max_buying_power_share": Row(0.5),
+    "limits.allow_short": Row(True, elsewhere=LIMITS),
+    "limits.max_orders_per_instrument": Row(1, elsewhere=LIMITS),
+    "limits.max_orders_per_day": Row(1, instruments=2),
+    "limits.max_data_age_h": Row(0.1),
+    # the S&P 500 fell by 3.24 % on Tuesday 2018-12-04 and by 0.15 % on Thursday
+    "limits.max_daily_loss": Row(0.01, sessions=TWO),
+    "limits.max_drawdown": Row(0.01, sessions=TWO),
+    "limits.max_losing_sessions": Row(1, sessions=LONGER),
+    "limits.end_date": Row("2018-12-04", sessions=TWO),
     "broker.name": Row("another"),
     "broker.account": Row("another"),
     "broker.time_in_force": Row("day"),
