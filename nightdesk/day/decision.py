@@ -15,7 +15,7 @@ from nightdesk.day.limited import Checks, control_sentence, quotes, sells_first,
 from nightdesk.day.retrain import Trained
 from nightdesk.ledger.book import order_id
 from nightdesk.ledger.file import canonical_json
-from nightdesk.portfolio.rebalance import order_quantities
+from nightdesk.portfolio.rebalance import affordable, order_quantities
 from nightdesk.portfolio.sizing import Floats, target_quantities
 from schemas.bars import Bars
 from schemas.money import decimal
@@ -42,7 +42,8 @@ def decided(
     targets = target_quantities(weights, equity, closes, strategy.sizing)
     band = strategy.sizing.rebalance_band
     previous = _previous_weights(day, names)
-    quantities = order_quantities(targets, held, weights, previous, closes, equity, band)
+    wanted = order_quantities(targets, held, weights, previous, closes, equity, band)
+    quantities = affordable(wanted, closes, float(state.cash), strategy.sizing.increment)
     control = standing_control(day)
     halted = control is not None and control.state == "HALTED"
     orders = [] if halted else _orders(day, names, quantities, closes)

@@ -12,8 +12,9 @@ import pandas as pd
 from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day
 from nightdesk.ledger.controls import DESK, strictest
-from nightdesk.portfolio.limits import PROCEEDS_SHARE, VOLUME_SESSIONS, Request, Standing, breaches, reduces
+from nightdesk.portfolio.limits import VOLUME_SESSIONS, Request, Standing, breaches, reduces
 from nightdesk.portfolio.losses import course_of, restriction
+from nightdesk.portfolio.rebalance import PROCEEDS_SHARE
 from schemas.bars import Bars
 from schemas.records import BookState, Control, Order
 

@@ -7,9 +7,6 @@ from decimal import Decimal
 
 from schemas.strategy import Limits
 
-PROCEEDS_SHARE = 0.98
-"""How much of what sells for the same open should bring counts as buying power."""
-
 VOLUME_SESSIONS = 20
 """How many sessions the average volume is taken over."""
 

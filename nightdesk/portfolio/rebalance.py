@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from nightdesk.portfolio.sizing import Floats
+from nightdesk.portfolio.sizing import Floats, floored
+
+PROCEEDS_SHARE = 0.98
+"""So much of what the sells for the same open are expected to bring may be spent."""
 
 
 def order_quantities(
@@ -18,3 +21,14 @@ def order_quantities(
     changed = ~np.isclose(weights, previous_weights, rtol=0.0, atol=1e-12, equal_nan=False)
     drifted = np.abs(wanted) * np.nan_to_num(closes) > band * equity
     return np.where(changed | drifted | (targets == 0.0), wanted, 0.0) + 0.0
+
+
+def affordable(quantities: Floats, closes: Floats, cash: float, increment: float) -> Floats:
+    """The quantities with the buys scaled down together until they fit into cash and `PROCEEDS_SHARE` of the sells.
+
+    Floored to the increment; sells stay as they are. A symbol without a close brings nothing and costs nothing.
+    """
+    values = quantities * np.nan_to_num(closes)
+    cost, proceeds = values[values > 0].sum(), -values[values < 0].sum()
+    room = max(0.0, cash + PROCEEDS_SHARE * proceeds)
+    return np.where(quantities > 0, floored(quantities * room / cost, increment), quantities) if cost > room else quantities

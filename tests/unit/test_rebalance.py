@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nightdesk.portfolio.rebalance import order_quantities
+from nightdesk.portfolio.rebalance import affordable, order_quantities
 
 EQUITY, CLOSE, BAND = 10_000.0, 100.0, 0.05
 NAN = float("nan")
@@ -65,3 +65,28 @@ def test_an_instrument_that_held_is_compared_with_what_was_wanted_before_the_hol
     tuesday = _wanted(["SPY", "QQQ"], np.array([np.nan, 0.0]), np.array([monday["SPY"], monday["QQQ"]]))
     assert tuesday == {"SPY": 0.5, "QQQ": 0.0}
     assert _wanted(["NEW"], np.array([np.nan]), np.array([np.nan])) == {}
+
+
+CLOSES = np.array([100.0, 50.0, 20.0])
+
+
+@pytest.mark.parametrize(
+    ("quantities", "cash", "expected"),
+    [
+        ([10.0, 0.0, 0.0], 1000.0, [10.0, 0.0, 0.0]),  # just within
+        ([10.0, 0.0, 0.0], 999.0, [9.0, 0.0, 0.0]),  # floored to whole shares
+        ([10.0, 20.0, 0.0], 1000.0, [5.0, 10.0, 0.0]),  # both halved: 2,000 wanted
+        ([10.0, 0.0, -50.0], 20.0, [10.0, 0.0, -50.0]),  # 0.98 x 1,000 from the sale, and 20
+        ([10.0, 0.0, -50.0], 19.0, [9.0, 0.0, -50.0]),
+        ([-3.0, -4.0, -5.0], 0.0, [-3.0, -4.0, -5.0]),  # sells need no cash
+        ([1.0, 0.0, 0.0], -5.0, [0.0, 0.0, 0.0]),
+    ],
+)
+def test_buys_are_scaled_down_together_until_they_fit_into_cash_and_proceeds(
+    quantities: list[float], cash: float, expected: list[float]
+) -> None:
+    assert affordable(np.array(quantities), CLOSES, cash, 1.0).tolist() == expected
+
+
+def test_a_symbol_without_a_close_neither_costs_nor_brings_anything() -> None:
+    assert affordable(np.array([0.0, 4.0]), np.array([NAN, 50.0]), 200.0, 1.0).tolist() == [0.0, 4.0]
