@@ -183,4 +183,4 @@ def _exchange(strategy: Strategy, sessions: Sessions, store: BarStore, now: date
             shown.setdefault(session.date(), {}).update(dict.fromkeys(listed[symbol], at))
         return shown
 
-    return Exchange(opened_since, next_open, prints)
+    return Exchange(lambda: now, opened_since, next_open, prints)

@@ -8,7 +8,7 @@ from typing import Literal
 
 Mode = Literal["paper", "live", "backfill"]
 Origin = Literal["scheduled", "manual", "backfill", "reconstructed"]
-OrderStatus = Literal["intent", "accepted", "filled", "rejected", "expired", "unknown"]
+OrderStatus = Literal["intent", "accepted", "filled", "rejected", "expired", "canceled", "unknown"]
 State = Literal["ACTIVE", "REDUCING", "HALTED"]
 Json = Mapping[str, object]
 

@@ -33,6 +33,7 @@ class PaperMarket:
 
     def broker(self, path: Path, costs: Costs = FREE, increment: float = 1.0) -> PaperBroker:
         exchange = Exchange(
+            now=lambda: exchange_sessions("XNYS").settled_at(self.today),
             opened_since=lambda session: [other for other in self.sessions if session < other <= self.today],
             next_open=self.next_session,
             prints=lambda first, last: {day: shown for day, shown in self._shown.items() if first <= day <= last},

@@ -1,26 +1,14 @@
 """Alpaca's own calendar of sessions, and where it differs from ours."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from pydantic import SecretStr
 
+from nightdesk.brokers.broker import NEW_YORK, BrokerSession
 from nightdesk.errors import TryAgain
 from nightdesk.sessions import Sessions
-
-NEW_YORK: Final = ZoneInfo("America/New_York")
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerSession:
-    """A day on which the broker says the exchange is open. The instants are UTC."""
-
-    session: date
-    opens_at: datetime
-    closes_at: datetime
 
 
 class AlpacaCalendar:
@@ -40,11 +28,12 @@ class AlpacaCalendar:
         from nightdesk.alpaca_http import fetch_answer, read_through, require_access
 
         require_access(self._key_id, self._secret_key, self._base_url)
-        secret = self._secret_key.get_secret_value()
-        client = TradingClient(self._key_id, secret, raw_data=True, url_override=self._base_url or None)
+        client = TradingClient(
+            self._key_id, self._secret_key.get_secret_value(), raw_data=True, url_override=self._base_url or None
+        )
         read_through(client)
         request = GetCalendarRequest(start=first, end=last)
-        return fetch_answer(lambda: _sessions(client.get_calendar(request)))
+        return fetch_answer(lambda: sessions_of(client.get_calendar(request)))
 
 
 def differences(ours: Sessions, theirs: Iterable[BrokerSession], first: date, last: date) -> list[str]:
@@ -75,7 +64,8 @@ def _differing_hours(ours: Sessions, theirs: BrokerSession) -> list[str]:
     ]
 
 
-def _sessions(answer: Any) -> list[BrokerSession]:
+def sessions_of(answer: Any) -> list[BrokerSession]:
+    """The rows of Alpaca's calendar, oldest first."""
     if not isinstance(answer, list):
         raise TryAgain(f"Alpaca's calendar was no list but a {type(answer).__name__}.")
     return sorted(map(_session, answer), key=lambda row: row.session)

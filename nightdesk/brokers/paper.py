@@ -6,7 +6,7 @@ every call, so it never matters when or how often it is asked.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,38 +14,25 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from nightdesk.brokers.broker import Account, Activity, Answer, BrokerOrder, OrderRequest
-from nightdesk.database import DecimalText, insert_new, sqlite_engine
+from nightdesk.brokers.broker import (
+    Account,
+    Activity,
+    Answer,
+    BrokerClock,
+    BrokerOrder,
+    BrokerSession,
+    Capabilities,
+    OrderRequest,
+    answer_again,
+)
+from nightdesk.brokers.paper_tables import activities as _activities
+from nightdesk.brokers.paper_tables import metadata
+from nightdesk.brokers.paper_tables import orders as _orders
+from nightdesk.brokers.paper_tables import played as _played
+from nightdesk.database import insert_new, sqlite_engine
 from nightdesk.portfolio.simulate import open_fills
 from schemas.money import decimal
 from schemas.strategy import Costs
-
-_metadata = sa.MetaData()
-_orders = sa.Table(
-    "orders",
-    _metadata,
-    sa.Column("order_id", sa.Text, primary_key=True),
-    sa.Column("instrument", sa.Text, nullable=False),
-    sa.Column("quantity", DecimalText, nullable=False),
-    sa.Column("filled_quantity", DecimalText, nullable=False),
-    sa.Column("time_in_force", sa.Text, nullable=False),
-    sa.Column("execution_session", sa.Date, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False, default=""),
-)
-_activities = sa.Table(
-    "activities",
-    _metadata,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("activity_id", sa.Text, nullable=False, unique=True),
-    sa.Column("session", sa.Date, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("instrument", sa.Text, nullable=False),
-    *(sa.Column(name, DecimalText, nullable=False) for name in ("quantity", "amount", "price", "commission", "slippage")),
-    sa.Column("reference", sa.Text, nullable=False),
-    sa.Column("note", sa.Text, nullable=False, default=""),
-)
-_played = sa.Table("played", _metadata, sa.Column("until", sa.Date, primary_key=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +48,11 @@ class Print:
 class Exchange:
     """The market that the paper broker fills against, as functions of its clock.
 
-    `opened_since(session)` lists the sessions after it whose open has passed; `next_open()` is the next session to open;
-    `prints(first, last)` gives the opens of those sessions by instrument.
+    `now()` is its clock, UTC; `opened_since(session)` lists the sessions after it whose open has passed; `next_open()` is the
+    next session to open; `prints(first, last)` gives the opens of those sessions by instrument.
     """
 
+    now: Callable[[], datetime]
     opened_since: Callable[[date], Sequence[date]]
     next_open: Callable[[], date]
     prints: Callable[[date, date], Mapping[date, Mapping[str, Print]]]
@@ -79,24 +67,37 @@ class PaperBroker:
         self._account, self._currency = account, currency
         self._costs, self._increment, self._exchange = costs, increment, exchange
         self._engine = sqlite_engine(path)
-        _metadata.create_all(self._engine)
+        metadata.create_all(self._engine)
 
     def close(self) -> None:
         self._engine.dispose()
 
+    def capabilities(self) -> Capabilities:
+        """Both times in force fill at the next open, in steps of any size."""
+        known = frozenset({"opg", "day"})
+        return Capabilities(times_in_force=known, fractional=known, shorting=False)
+
+    def clock(self) -> BrokerClock:
+        return BrokerClock(self._exchange.now(), self._exchange.next_open())
+
+    def calendar(self, first: date, last: date) -> list[BrokerSession] | None:
+        """None: its sessions are those of the desk."""
+        return None
+
     def account(self) -> Account:
-        return Account(self._account, self._currency, sum((row.amount - row.commission for row in self.activities()), Decimal(0)))
+        cash = sum((row.amount - row.commission for row in self.activities()), Decimal(0))
+        return Account(self._account, self._currency, cash, buying_power=cash)
 
     def positions(self) -> Mapping[str, Decimal]:
         return _positions(self.activities())
 
     def submit_order(self, request: OrderRequest) -> Answer:
-        """Accepted for the next open; rejected where the id was used, the open has passed, or more would be sold than is held."""
+        """Accepted for the next open; rejected where the open has passed or more would be sold than is held."""
         self._catch_up()
         with self._engine.begin() as connection:
-            used = connection.execute(sa.select(_orders.c.order_id).where(_orders.c.order_id == request.order_id)).first()
+            used = connection.execute(sa.select(_orders).where(_orders.c.order_id == request.order_id)).mappings().first()
             if used:
-                return Answer("rejected", "client_order_id must be unique")
+                return answer_again(_order(used), request)
             reason = self._refusal(connection, request)
             row = {
                 **asdict(request),
@@ -107,20 +108,30 @@ class PaperBroker:
             connection.execute(sa.insert(_orders), row)
         return Answer("rejected", reason) if reason else Answer("accepted")
 
-    def find_order(self, order_id: str) -> BrokerOrder | None:
+    def submit_cancel(self, order_id: str) -> Answer:
+        """At once, where the order still waits for its open."""
         self._catch_up()
-        with self._engine.connect().execution_options(reading=True) as connection:
-            row = connection.execute(sa.select(_orders).where(_orders.c.order_id == order_id)).mappings().first()
-        if row is None:
-            return None
-        return BrokerOrder(
-            **{key: row[key] for key in ("order_id", "instrument", "quantity", "filled_quantity", "status", "reason")}
-        )
+        waiting = sa.and_(_orders.c.order_id == order_id, _orders.c.status == "accepted")
+        change = sa.update(_orders).where(waiting).values(status="canceled", reason="canceled")
+        with self._engine.begin() as connection:
+            if connection.execute(change).rowcount:
+                return Answer("accepted")
+        return Answer("rejected", f"order {order_id} does not wait for an open")
 
-    def activities(self) -> list[Activity]:
+    def find_order(self, order_id: str) -> BrokerOrder | None:
+        found = self._found(_orders.c.order_id == order_id)
+        return found[0] if found else None
+
+    def open_orders(self) -> list[BrokerOrder]:
+        return self._found(_orders.c.status == "accepted")
+
+    def orders_since(self, day: date) -> list[BrokerOrder]:
+        return self._found(_orders.c.execution_session >= day)
+
+    def activities(self, since: date | None = None) -> list[Activity]:
         self._catch_up()
         with self._engine.connect().execution_options(reading=True) as connection:
-            return _recorded(connection)
+            return [row for row in _recorded(connection) if since is None or row.session >= since]
 
     def submit_deposit(self, amount: Decimal, session: date, reference: str) -> None:
         activity = _activity(f"deposit-{reference}", session, "deposit", amount=amount, reference=reference)
@@ -128,6 +139,12 @@ class PaperBroker:
             connection.execute(insert_new(_activities, [asdict(activity)]))
             if connection.execute(sa.select(_played.c.until)).first() is None:
                 connection.execute(sa.insert(_played), {"until": session})
+
+    def _found(self, which: sa.ColumnElement[bool]) -> list[BrokerOrder]:
+        self._catch_up()
+        query = sa.select(_orders).where(which).order_by(_orders.c.execution_session, _orders.c.order_id)
+        with self._engine.connect().execution_options(reading=True) as connection:
+            return [_order(row) for row in connection.execute(query).mappings()]
 
     def _refusal(self, connection: sa.Connection, request: OrderRequest) -> str:
         expected = self._exchange.next_open()
@@ -201,6 +218,12 @@ class PaperBroker:
                 _append(connection, [fill])
             change = {"status": "filled" if quantity else "expired", "filled_quantity": quantity, "reason": reason}
             connection.execute(sa.update(_orders).where(_orders.c.order_id == row["order_id"]).values(change))
+
+
+def _order(row: Any) -> BrokerOrder:
+    """An order from its row."""
+    names = ("order_id", "instrument", "quantity", "filled_quantity", "status", "reason")
+    return BrokerOrder(**{name: row[name] for name in names})
 
 
 def _no_fill(order: Any, session: date, prints: Mapping[str, Print]) -> str:

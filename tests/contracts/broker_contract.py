@@ -1,14 +1,12 @@
 """What every broker must do. Subclass it, and give a `world` in which its account trades on a market that the test moves."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Protocol
 
 import pytest
 
 from nightdesk.brokers.broker import Broker, OrderRequest
-
-REFERENCE = "paper/acct/seed"
 
 
 class World(Protocol):
@@ -21,6 +19,10 @@ class World(Protocol):
 
     def open_broker(self) -> Broker:
         """A new adapter for the one account: what a process that starts again would make."""
+        ...
+
+    def deposit(self, broker: Broker, amount: Decimal) -> None:
+        """Put money into the account, now."""
         ...
 
     def show_open(self, session: date, instrument: str, price: float, dividend: float = 0.0, split: float = 1.0) -> None:
@@ -46,7 +48,7 @@ class BrokerContract:
             world.show_open(session, "SPY", 100.0 + number)
             world.show_open(session, "QQQ", 50.0)
         made = world.open_broker()
-        made.submit_deposit(Decimal(10_000), world.sessions[0], REFERENCE)
+        world.deposit(made, Decimal(10_000))
         return made
 
     def send(self, broker: Broker, world: World, order_id: str, quantity: int, instrument: str = "SPY", at: int = 1) -> str:
@@ -62,7 +64,7 @@ class BrokerContract:
     def told(self, broker: Broker) -> tuple[object, ...]:
         """All that a broker says of the account and of two orders."""
         orders = broker.find_order("first"), broker.find_order("waits")
-        return broker.activities(), broker.positions(), broker.account(), orders
+        return broker.activities(), broker.positions(), broker.account(), broker.open_orders(), orders
 
     # orders
 
@@ -101,20 +103,91 @@ class BrokerContract:
     def test_an_unknown_id_finds_nothing(self, broker: Broker) -> None:
         assert broker.find_order("never-sent") is None
 
-    def test_an_id_that_waits_is_rejected_and_the_first_order_stands(self, broker: Broker, world: World) -> None:
+    def test_another_order_under_an_id_that_waits_is_rejected_and_the_first_stands(self, broker: Broker, world: World) -> None:
         self.send(broker, world, "a", 10)
         assert self.send(broker, world, "a", 20) == "rejected"
         assert self.send(broker, world, "a", -10) == "rejected"
+        assert self.send(broker, world, "a", 10, instrument="QQQ") == "rejected"
         world.play_to(world.sessions[1])
         assert broker.positions() == {"SPY": 10}
 
-    def test_an_id_that_has_filled_is_rejected(self, broker: Broker, world: World) -> None:
+    def test_an_order_sent_again_is_accepted_and_fills_once(self, broker: Broker, world: World) -> None:
+        assert [self.send(broker, world, "a", 10) for _ in range(3)] == ["accepted"] * 3
+        world.play_to(world.sessions[1])
+        assert broker.positions() == {"SPY": 10}
+
+    def test_an_order_sent_again_after_its_fill_is_not_doubled(self, broker: Broker, world: World) -> None:
         self.hold(broker, world, 10)
-        request = OrderRequest("first", "SPY", Decimal(10), "opg", world.sessions[2])
-        answer = broker.submit_order(request)
-        assert answer.outcome == "rejected" and answer.reason
+        assert self.send(broker, world, "first", 10, at=2) == "accepted"
         world.play_to(world.sessions[2])
         assert broker.positions() == {"SPY": 10}
+
+    def test_an_id_that_was_canceled_serves_no_other_order(self, broker: Broker, world: World) -> None:
+        self.send(broker, world, "a", 10)
+        broker.submit_cancel("a")
+        assert self.send(broker, world, "a", 20) == "rejected"
+        assert self.send(broker, world, "a", 10) == "accepted"
+        world.play_to(world.sessions[1])
+        assert broker.positions() == {}
+
+    def test_open_orders_are_those_that_may_still_fill(self, broker: Broker, world: World) -> None:
+        assert broker.open_orders() == []
+        self.send(broker, world, "a", 10)
+        self.send(broker, world, "b", 5, instrument="QQQ")
+        rows = broker.open_orders()
+        assert sorted((row.order_id, row.instrument, row.quantity) for row in rows) == [("a", "SPY", 10), ("b", "QQQ", 5)]
+        assert rows == [found for row in rows if (found := broker.find_order(row.order_id))]
+        world.play_to(world.sessions[1])
+        assert broker.open_orders() == []
+
+    def test_orders_since_a_day_hold_all_that_were_sent_on_it_or_later(self, broker: Broker, world: World) -> None:
+        for number in (1, 2, 3):
+            self.send(broker, world, f"o-{number}", number, at=number)
+            world.play_to(world.sessions[number])
+        known = {number: {row.order_id for row in broker.orders_since(world.sessions[number])} for number in (0, 1, 2)}
+        assert known[0] == {"o-1", "o-2", "o-3"}
+        assert known[1] >= {"o-2", "o-3"} and known[2] >= {"o-3"}
+        assert broker.orders_since(world.sessions[0])[0] == broker.find_order("o-1")
+
+    def test_a_canceled_order_never_fills(self, broker: Broker, world: World) -> None:
+        self.send(broker, world, "a", 10)
+        assert broker.submit_cancel("a").outcome == "accepted"
+        world.play_to(world.sessions[1])
+        order = broker.find_order("a")
+        assert order is not None
+        assert (order.status, order.filled_quantity) == ("canceled", 0) and order.reason
+        assert broker.positions() == {} and broker.open_orders() == []
+
+    def test_what_is_filled_canceled_or_never_was_cannot_be_canceled(self, broker: Broker, world: World) -> None:
+        self.send(broker, world, "gone", 1)
+        broker.submit_cancel("gone")
+        self.hold(broker, world, 10)
+        for order_id in ("first", "gone", "never-sent"):
+            answer = broker.submit_cancel(order_id)
+            assert answer.outcome == "rejected" and answer.reason
+        assert broker.positions() == {"SPY": 10}
+
+    def test_every_time_in_force_that_it_names_fills_at_the_next_open(self, broker: Broker, world: World) -> None:
+        forces = sorted(broker.capabilities().times_in_force)
+        assert {"opg", "day"} <= set(forces)
+        for force in forces:
+            assert broker.capabilities().takes_now(force, broker.clock().at)
+            answer = broker.submit_order(OrderRequest(f"by-{force}", "SPY", Decimal(1), force, world.sessions[1]))
+            assert answer.outcome == "accepted"
+        world.play_to(world.sessions[1])
+        fills = [row for row in broker.activities() if row.kind == "fill"]
+        assert {(row.session, row.price) for row in fills} == {(world.sessions[1], 101)} and len(fills) == len(forces)
+
+    def test_the_clock_follows_the_market(self, broker: Broker, world: World) -> None:
+        for number in (0, 1, 4):
+            world.play_to(world.sessions[number])
+            clock = broker.clock()
+            assert clock.next_session == world.sessions[number + 1]
+            assert clock.at.utcoffset() == timedelta(0) and clock.at.date() >= world.sessions[number]
+
+    def test_a_calendar_of_its_own_has_the_sessions(self, broker: Broker, world: World) -> None:
+        rows = broker.calendar(world.sessions[0], world.sessions[-1])
+        assert rows is None or [row.session for row in rows] == world.sessions
 
     def test_selling_more_than_is_held_is_rejected(self, broker: Broker, world: World) -> None:
         assert self.send(broker, world, "nothing", -1) == "rejected"
@@ -218,13 +291,19 @@ class BrokerContract:
         world.play_to(world.sessions[2])
         assert again.positions() == {"SPY": 7}
 
-    def test_a_deposit_arrives_once_for_each_reference(self, broker: Broker, world: World) -> None:
-        broker.submit_deposit(Decimal(10_000), world.sessions[0], REFERENCE)
-        broker.submit_deposit(Decimal(99), world.sessions[1], REFERENCE)
-        assert broker.account().cash == 10_000
-        broker.submit_deposit(Decimal(500), world.sessions[0], "paper/acct/other")
-        assert broker.account().cash == 10_500
-        assert [row.reference for row in broker.activities()] == [REFERENCE, "paper/acct/other"]
+    def test_activities_since_a_session_hold_all_of_it_and_later(self, broker: Broker, world: World) -> None:
+        for number in (1, 2, 3, 4):
+            self.send(broker, world, f"o-{number}", 1, at=number)
+            world.play_to(world.sessions[number])
+        whole = broker.activities()
+        for first in world.sessions[:6]:
+            late = broker.activities(first)
+            assert [row for row in late if row.session >= first] == [row for row in whole if row.session >= first]
+            assert late == whole[len(whole) - len(late) :]
+
+    def test_an_account_that_may_trade_is_not_blocked(self, broker: Broker) -> None:
+        account = broker.account()
+        assert account.blocked == "" and account.buying_power >= account.cash == 10_000
 
     # corporate actions
 

@@ -13,6 +13,7 @@ from schemas.strategy import Costs
 from tests.contracts.broker_contract import BrokerContract
 from tests.paper_market import FREE, PaperMarket
 
+REFERENCE = "paper/acct/seed"
 COSTS = Costs(commission_bps=10, commission_per_share=0, commission_min=2, slippage_bps=100)
 
 
@@ -24,11 +25,22 @@ class PaperWorld(PaperMarket):
     def open_broker(self, costs: Costs = FREE) -> PaperBroker:
         return self.broker(self.path, costs)
 
+    def deposit(self, broker: Broker, amount: Decimal) -> None:
+        broker.submit_deposit(amount, self.today, REFERENCE)
+
 
 class TestPaperBroker(BrokerContract):
     @pytest.fixture
     def world(self, tmp_path: Path) -> PaperWorld:
         return PaperWorld(tmp_path)
+
+    def test_a_deposit_arrives_once_for_each_reference(self, broker: Broker, world: PaperWorld) -> None:
+        broker.submit_deposit(Decimal(10_000), world.sessions[0], REFERENCE)
+        broker.submit_deposit(Decimal(99), world.sessions[1], REFERENCE)
+        assert broker.account().cash == 10_000
+        broker.submit_deposit(Decimal(500), world.sessions[0], "paper/acct/other")
+        assert broker.account().cash == 10_500
+        assert [row.reference for row in broker.activities()] == [REFERENCE, "paper/acct/other"]
 
     def test_a_buy_beyond_the_cash_is_clipped_and_says_so(self, broker: Broker, world: PaperWorld) -> None:
         self.send(broker, world, "a", 150)

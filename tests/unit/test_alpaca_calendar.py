@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from nightdesk import alpaca_http
-from nightdesk.brokers.alpaca_calendar import AlpacaCalendar, BrokerSession, differences
+from nightdesk.brokers.alpaca_calendar import AlpacaCalendar, differences
+from nightdesk.brokers.broker import BrokerSession
 from nightdesk.errors import Misconfigured, TryAgain
 from nightdesk.sessions import exchange_sessions
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY, AlpacaServer, Reply, at_close, calendar_rows, running, told
