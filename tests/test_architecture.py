@@ -312,6 +312,7 @@ def imported_by(module: str) -> set[str]:
 NEVER = [
     ("nightdesk.ledger.store", {"prefect", "mlflow", "sklearn", "pandas"}),
     ("nightdesk.brokers.paper", {"prefect", "mlflow", "sklearn"}),
+    ("nightdesk.brokers.alpaca", {"prefect", "mlflow", "sklearn", "pandas"}),
 ]
 
 

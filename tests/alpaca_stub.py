@@ -1,0 +1,224 @@
+"""A server on this machine that speaks Alpaca's trading API for an `AlpacaAccount`, with faults to switch on per request."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic, time
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.alpaca_account import OPEN_STATES, AlpacaAccount, RefusedError
+from tests.alpaca_data_server import KEY_ID, SECRET_KEY, Reply, told
+from tests.alpaca_rows import account_row, asset_row, calendar, clock_row, position_row
+
+ORDERS, BY_CLIENT_ID = "/v2/orders", "/v2/orders:by_client_order_id"
+HTML = Reply(502, b"<html><body>502 Bad Gateway</body></html>", {"Content-Type": "text/html"})
+TIMED_OUT = told(504, {"code": 50410000, "message": "request timed out"})
+BUSY = told(429, {"code": 42910000, "message": "rate limit exceeded"})
+DROPPED = Reply(promised=10)
+"""The connection ends before the answer does."""
+
+
+@dataclass
+class Fault:
+    """What happens to the next requests of a method and a path. `reply` takes the place of the answer, `change` makes another
+    of its value; the request has its effect where `accepts`. It is spent after `times` requests."""
+
+    reply: Reply | None = None
+    change: Callable[[Any], Any] | None = None
+    accepts: bool = True
+    method: str = "POST"
+    path: str = ORDERS
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it arrived."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    headers: Mapping[str, str]
+
+
+@dataclass
+class AlpacaStub:
+    """`validate` sees every answer that is no fault and says what is wrong with it: `invalid` keeps that. New orders are hidden
+    from look-ups and lists for `appears_after_s`; `budget` is the most requests in a minute; `skew` sets the shown clock off."""
+
+    account: AlpacaAccount
+    validate: Callable[[str, str, int, object], list[str]] | None = None
+    faults: list[Fault] = field(default_factory=list)
+    appears_after_s: float = 0.0
+    budget: int | None = None
+    skew: timedelta = timedelta(0)
+    most_a_page: int = 500
+    asked: list[Asked] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
+    url: str = ""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _hidden: dict[str, float] = field(default_factory=dict)
+    _arrivals: list[float] = field(default_factory=list)
+
+    def asked_for(self, method: str, path: str = ORDERS) -> list[Asked]:
+        return [row for row in self.asked if (row.method, row.path) == (method, path)]
+
+    def move_to(self, instant: datetime) -> None:
+        """Move the account's clock."""
+        with self._lock:
+            self.account.move_to(instant)
+
+    def reply(self, asked: Asked) -> Reply:
+        with self._lock:
+            self.asked.append(asked)
+            fault = next((row for row in self.faults if asked.method == row.method and asked.path.startswith(row.path)), None)
+            if fault is None:
+                return self._answer(asked)
+            fault.times -= 1
+            if not fault.times:
+                self.faults.remove(fault)
+            answer = self._answer(asked) if fault.accepts else Reply()
+            if fault.change is not None:
+                answer = told(answer.status, fault.change(json.loads(answer.body)))
+            return fault.reply or answer
+
+    def _answer(self, asked: Asked) -> Reply:
+        if (asked.headers.get("apca-api-key-id"), asked.headers.get("apca-api-secret-key")) != (KEY_ID, SECRET_KEY):
+            return told(401, {"message": "unauthorized."})
+        if self.budget is not None and self._over_budget(self.budget):
+            return told(429, {"code": 42910000, "message": "rate limit exceeded"}, **{"X-RateLimit-Reset": str(int(time()) + 1)})
+        try:
+            status, value = self._routed(asked)
+        except RefusedError as no:
+            status, value = no.status, {"code": no.code, "message": no.message, **no.extra}
+        if self.validate is not None:
+            self.invalid += self.validate(asked.method, asked.path, status, value)
+        return Reply(204) if value is None else told(status, value)
+
+    def _over_budget(self, most: int) -> bool:
+        self._arrivals = [at for at in self._arrivals if at > monotonic() - 60] + [monotonic()]
+        return len(self._arrivals) > most
+
+    def _routed(self, asked: Asked) -> tuple[int, Any]:
+        account, (_, _, first, *rest) = self.account, asked.path.split("/")
+        match asked.method, first, rest:
+            case "POST", "orders", []:
+                row = account.submit(asked.body)
+                self._hidden[row["client_order_id"]] = monotonic() + self.appears_after_s
+                return 200, row
+            case "DELETE", "orders", [order]:
+                account.cancel(order)
+                return 204, None
+            case "GET", "orders", []:
+                return 200, self._listed(asked.query)
+            case "GET", "orders:by_client_order_id", []:
+                return 200, self._found(client_order_id=asked.query.get("client_order_id", ""))
+            case "GET", "orders", [order]:
+                return 200, self._found(id=order)
+            case "GET", "account", []:
+                return 200, account_row(account)
+            case "GET", "account", ["activities", *kinds]:
+                return 200, self._activities(asked.query, kinds)
+            case "GET", "positions", []:
+                return 200, [position_row(account, symbol) for symbol in sorted(account.positions)]
+            case "GET", "positions", [symbol]:
+                if symbol not in account.positions:
+                    raise RefusedError(404, 40410000, "position does not exist")
+                return 200, position_row(account, symbol)
+            case "GET", "clock", []:
+                return 200, clock_row(account, self.skew)
+            case "GET", "calendar", []:
+                return 200, calendar(asked.query)
+            case "GET", "assets", [symbol]:
+                return 200, asset_row(account, symbol)
+        raise RefusedError(404, 40410000, "endpoint not found.")
+
+    def _visible(self) -> list[dict[str, Any]]:
+        return [row for row in self.account.orders if self._hidden.get(row["client_order_id"], 0.0) <= monotonic()]
+
+    def _found(self, **wanted: str) -> dict[str, Any]:
+        ((key, value),) = wanted.items()
+        for row in self._visible():
+            if row[key] == value:
+                return row
+        raise RefusedError(404, 40410000, f"order not found for {value}")
+
+    def _listed(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Newest first unless asked otherwise; `after` and `until` leave their own instant out."""
+        rows = self._visible()
+        state = query.get("status", "open")
+        if state != "all":
+            rows = [row for row in rows if (row["status"] in OPEN_STATES) == (state == "open")]
+        known = [row["id"] for row in self.account.orders]
+        if "after_order_id" in query:
+            place = known.index(query["after_order_id"])
+            rows = [row for row in rows if known.index(row["id"]) > place]
+        if "after" in query:
+            rows = [row for row in rows if row["submitted_at"] > query["after"]]
+        if "until" in query:
+            rows = [row for row in rows if row["submitted_at"] < query["until"]]
+        if query.get("direction", "desc") == "desc":
+            rows = rows[::-1]
+        return rows[: min(int(query.get("limit", "50")), 500, self.most_a_page)]
+
+    def _activities(self, query: Mapping[str, str], kinds: list[str]) -> list[dict[str, Any]]:
+        rows = [row for row in self.account.activities if not kinds or row["activity_type"] == kinds[0]]
+        rows = [row for row in rows if row.get("created_at", row.get("transaction_time")) > query.get("after", "")]
+        if query.get("direction", "desc") == "desc":
+            rows = rows[::-1]
+        begin = 0
+        if token := query.get("page_token"):
+            begin = [row["id"] for row in rows].index(token) + 1
+        return rows[begin : begin + min(int(query.get("page_size", "100")), 100, self.most_a_page)]
+
+
+@contextmanager
+def serving(stub: AlpacaStub) -> Iterator[AlpacaStub]:
+    """The stub on a port of this machine; its `url` says where."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one piece: in two the second waits for the first's receipt
+
+        def answer(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Asked(self.command, parts.path, dict(parse_qsl(parts.query)), json.loads(body) if body else None, headers)
+            reply = stub.reply(asked)
+            if reply.silent:
+                stub.stopped.wait(30)
+                self.close_connection = True
+                return
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            if reply.status != 204:
+                self.send_header("Content-Length", str(len(reply.body) if reply.promised is None else reply.promised))
+            self.end_headers()
+            self.wfile.write(reply.body)
+            self.close_connection = reply.promised is not None
+
+        do_GET = do_POST = do_DELETE = answer  # noqa: N815  # the names that http.server looks for
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.daemon_threads = True
+        stub.url = f"http://127.0.0.1:{http.server_port}"
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield stub
+        finally:
+            stub.stopped.set()
+            http.shutdown()
+            thread.join()
