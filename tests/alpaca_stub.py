@@ -157,6 +157,8 @@ class AlpacaStub:
         if state != "all":
             rows = [row for row in rows if (row["status"] in OPEN_STATES) == (state == "open")]
         known = [row["id"] for row in self.account.orders]
+        if "after_order_id" in query and query.keys() & {"after", "until"}:
+            raise RefusedError(422, 42210000, "after_order_id cannot be combined with after or until")
         if "after_order_id" in query:
             place = known.index(query["after_order_id"])
             rows = [row for row in rows if known.index(row["id"]) > place]

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from nightdesk.brokers.broker import NEW_YORK, BrokerSession
 from nightdesk.errors import TryAgain
-from nightdesk.sessions import Sessions
+
+if TYPE_CHECKING:
+    from nightdesk.sessions import Sessions
 
 
 class AlpacaCalendar:
@@ -36,7 +38,7 @@ class AlpacaCalendar:
         return fetch_answer(lambda: sessions_of(client.get_calendar(request)))
 
 
-def differences(ours: Sessions, theirs: Iterable[BrokerSession], first: date, last: date) -> list[str]:
+def differences(ours: "Sessions", theirs: Iterable[BrokerSession], first: date, last: date) -> list[str]:
     """A sentence for each day from `first` to `last` that only one calendar has, and for each open or close that differs.
 
     Raises `Misconfigured` where our calendar does not reach so far.
@@ -54,7 +56,7 @@ def differences(ours: Sessions, theirs: Iterable[BrokerSession], first: date, la
     return sentences
 
 
-def _differing_hours(ours: Sessions, theirs: BrokerSession) -> list[str]:
+def _differing_hours(ours: "Sessions", theirs: BrokerSession) -> list[str]:
     day = theirs.session
     hours = (("opens", ours.opens_at(day), theirs.opens_at), ("closes", ours.closes_at(day), theirs.closes_at))
     return [

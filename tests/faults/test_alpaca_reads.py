@@ -211,8 +211,10 @@ def test_no_secret_is_in_any_error_log_or_frame(
                 said.append(repr((error, error.values, error.__context__, error.__cause__)))
                 trace = error.__traceback__
                 while trace is not None:
+                    held = trace.tb_frame.f_locals
+                    said += [repr(getattr(value, "headers", "")) for value in held.values()]
                     if "nightdesk" in trace.tb_frame.f_code.co_filename:
-                        said.append(repr(trace.tb_frame.f_locals))
+                        said.append(repr(held))
                     trace = trace.tb_next
     found = [text for text in (*said, caplog.text) if SECRET_KEY in text]
     assert found == []
