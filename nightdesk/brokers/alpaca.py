@@ -213,10 +213,14 @@ class AlpacaBroker:
         if since is not None:
             query["after"] = f"{since - LONGEST_WAIT}T00:00:00Z"
         rows = self._order_rows(query)
-        for order in filled - {uuid_of(row, "id") for row in rows}:
-            rows.append(self._read(lambda client, path=f"/orders/{order}": client.get(path)))  # type: ignore[misc]
+        rows += [self._by_own_id(order) for order in filled - {uuid_of(row, "id") for row in rows}]
         for row in rows:
             self._order_ids[uuid_of(row, "id")] = order_of(row).order_id
+
+    def _by_own_id(self, order: str) -> dict[str, Any]:
+        """An order by Alpaca's own id, a UUID."""
+        (row,) = self._read(lambda client: rows_of([client.get(f"/orders/{order}")], "order"))
+        return row
 
     def _read(self, ask: "Callable[[TradingClient], Result]") -> Result:
         """An answer, asked for again where Alpaca is busy. Whatever else is not one raises `TryAgain`; only the keys do not."""
