@@ -117,22 +117,22 @@ def test_a_daily_run_shows_the_decision_the_report_with_its_plot_and_the_mlflow_
 def test_a_past_that_the_vendor_rewrote_is_a_table_in_prefect_and_a_line_of_the_report(home: Path) -> None:
     from flows.daily import daily
 
-    save_sample(home / "data", "2018-12-20")
+    save_sample(home / "data", "2018-12-17")
     strategy = strategy_file(home / "rewritten", source='"csvdir"', min_test_accuracy="0.0")
     renamed = Path(strategy).with_name("rewritten.toml")
     renamed.write_text(Path(strategy).read_text().replace('name = "cheap"', 'name = "rewritten"'))
     first = daily(str(renamed), None, return_state=True).result()
-    save_sample(home / "data", "2018-12-21", moved="2018-12-17")
+    save_sample(home / "data", "2018-12-18", moved="2018-12-13")
     stopped = daily(str(renamed), None, return_state=True)
-    assert (first.session, first.outcome) == (date(2018, 12, 20), "traded")
+    assert (first.session, first.exit_code) == (date(2018, 12, 17), 0)
     assert (stopped.name, stopped.type.value) == ("No trade: data", "COMPLETED")
-    shown = _artifacts(_flow_runs("daily 2018-12-21")[0])
+    shown = _artifacts(_flow_runs("daily 2018-12-18")[0])
     rows = json.loads(shown["restated-bars"])
     assert {(row["session"], row["field"], row["done"]) for row in rows} == {
-        ("2018-12-17", field, "quarantined") for field in ("open", "high", "low", "close")
+        ("2018-12-13", field, "quarantined") for field in ("open", "high", "low", "close")
     }
     assert "The vendor changed 1 stored bar without a dividend or split behind it" in shown["day-report"]
-    assert "The decision of 2018-12-20 in paper/rewritten/rewritten would be the same" in shown["day-report"]
+    assert "The decision of 2018-12-17 in paper/rewritten/rewritten would be the same" in shown["day-report"]
 
 
 def test_the_flow_decides_what_the_plain_functions_decide(finished: Any, tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ server.
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from nightdesk import wiring
 from nightdesk.clock import WallClock
 from nightdesk.day.opening import Closed
 from nightdesk.day.play import play_day
@@ -20,6 +22,7 @@ from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.market.sample import SampleSource
 from nightdesk.market.store import BarStore
+from nightdesk.market.yahoo import YahooSource
 from nightdesk.settings import Settings
 from schemas.bars import Bars
 from schemas.records import DayReport
@@ -149,7 +152,10 @@ def test_nobody_waits_past_0925_for_a_bar(desk: Living, server: YahooServer) -> 
     assert report.outcome == "no trade: data"
 
 
-def test_a_vendor_that_refuses_to_answer_is_not_an_empty_market(desk: Living, server: YahooServer) -> None:
+def test_a_vendor_that_refuses_to_answer_is_not_an_empty_market(
+    desk: Living, server: YahooServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "YahooSource", partial(YahooSource, retry_wait_s=0.01))
     desk.day(THURSDAY)
     server.fault = always(429, "Too Many Requests")
     report = desk.day(FRIDAY)

@@ -13,6 +13,7 @@ from nightdesk.market.store import BarStore
 from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
 from tests.desks import played, settings_in, strategy_file
+from tests.strategy_documents import NO_MLFLOW
 
 WEEK = ["2018-12-20", "2018-12-21", "2018-12-24", "2018-12-26", "2018-12-27"]
 
@@ -21,7 +22,7 @@ WEEK = ["2018-12-20", "2018-12-21", "2018-12-24", "2018-12-26", "2018-12-27"]
 def desk(tmp_path: Path) -> tuple[str, Path]:
     strategy = strategy_file(tmp_path)
     for session in WEEK:
-        played(strategy, session, tmp_path)
+        played(strategy, session, tmp_path, mlflow_uri=NO_MLFLOW)
     return strategy, tmp_path
 
 
@@ -68,7 +69,7 @@ def test_a_desk_whose_decisions_were_edited_does_not_go_on(desk: tuple[str, Path
     strategy, home = desk
     _edit(home, BODY, '"equity":"100000"', '"equity":"100001"', "2018-12-20")
     with pytest.raises(OutOfSync, match="The decision of 2018-12-20"):
-        played(strategy, "2018-12-28", home)
+        played(strategy, "2018-12-28", home, mlflow_uri=NO_MLFLOW)
 
 
 def test_a_flipped_byte_in_a_bar_file_is_named_by_replay_and_stops_the_next_day(desk: tuple[str, Path]) -> None:
@@ -79,7 +80,7 @@ def test_a_flipped_byte_in_a_bar_file_is_named_by_replay_and_stops_the_next_day(
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
         with pytest.raises(OutOfSync, match=file.name):
             list(replays(strategy, "paper", date(2018, 12, 20), settings_in(home)))
-        report = played(strategy, "2018-12-28", home)
+        report = played(strategy, "2018-12-28", home, mlflow_uri=NO_MLFLOW)
         assert report.outcome == "failed: ingest" and report.exit_code == 6 and file.name in report.reason
     file.write_bytes(whole)
     assert set(_differences(desk).values()) == {""}
