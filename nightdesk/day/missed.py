@@ -1,5 +1,6 @@
 """Sessions that nobody decided in time: what would have been decided, for the record."""
 
+import logging
 import uuid
 from datetime import date
 
@@ -25,10 +26,14 @@ def rebuild_missed(day: Day) -> None:
     last = desk.ledger.last_decision(book_id, before=day.session)
     if last is None:
         return
-    for stamp in desk.sessions.between(last.session, day.session)[1:-1]:
-        session = stamp.date()
-        if not any(run.outcome == "missed" for run in desk.ledger.runs(book_id, session)):
-            _rebuild(day, session)
+    between = [stamp.date() for stamp in desk.sessions.between(last.session, day.session)[1:-1]]
+    recorded = {run.session for run in desk.ledger.runs(book_id) if run.outcome == "missed"}
+    missed = [session for session in between if session not in recorded]
+    if missed:
+        said = "%d session(s) were missed, %s to %s: their decisions are rebuilt for the record."
+        logging.getLogger(__name__).warning(said, len(missed), missed[0], missed[-1])
+    for session in missed:
+        _rebuild(day, session)
 
 
 def _rebuild(day: Day, session: date) -> None:

@@ -97,6 +97,7 @@ def test_run_from_prefects_page_logs_at_info_to_its_page(up: Up, day_run: Any) -
     wanted = {"logs": {"flow_run_id": {"any_": [day_run["id"]]}, "level": {"ge_": 20}}, "limit": 200}
     said = " ".join(row["message"] for row in up.api("POST", "/logs/filter", wanted))
     assert "5031 bars, " in said and " checks passed" in said and "equity" in said
+    assert "19 session(s) were missed, 2018-11-30 to 2018-12-28" in said, "what a plain function says, too"
 
 
 def test_mlflow_server_shows_fits_that_were_logged_without_it(up: Up, day_run: Any) -> None:
