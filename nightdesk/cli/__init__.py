@@ -1,6 +1,7 @@
 """The command line, one command a file. Heavy imports live inside the commands: `--help` and `status` stay quick."""
 
 import gc
+import logging
 import sys
 
 import typer
@@ -32,10 +33,14 @@ app.command("up")(up.up)
 
 def main() -> None:
     """The `nightdesk` command. An error that an operator can act on is one sentence and its exit code; a traceback is a bug."""
+    aloud = logging.StreamHandler()  # standard error; Prefect's own handlers keep to its pages
+    aloud.setFormatter(logging.Formatter("nightdesk: %(message)s"))
+    logging.getLogger("nightdesk").addHandler(aloud)
     try:
         app()
     except NightdeskError as error:
         print(f"nightdesk: {error.message}", file=sys.stderr)
         sys.exit(error.exit_code)
     finally:
+        logging.getLogger("nightdesk").removeHandler(aloud)
         gc.freeze()  # the interpreter's last collection walks every object of MLflow and Prefect: two seconds for nothing

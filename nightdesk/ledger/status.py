@@ -22,7 +22,8 @@ def book_statuses(home: Path) -> list[dict[str, Any]]:
 
 def _status(ledger: Ledger, book: Book) -> dict[str, Any]:
     runs, marks = ledger.runs(book.book_id), ledger.marks(book.book_id)
-    last, mark = runs[-1] if runs else None, marks[-1] if marks else None
+    days = sorted((run for run in runs if run.session), key=lambda run: (str(run.session), run.started_at))
+    last, mark = days[-1] if days else None, marks[-1] if marks else None
     orders = ledger.orders(book.book_id, statuses=OPEN_STATUSES)
     control = ledger.control(book.book_id)
     return {

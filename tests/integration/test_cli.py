@@ -120,3 +120,17 @@ def test_doctor_is_content_with_a_fresh_home_and_names_what_is_not(tmp_path: Pat
 def test_a_setting_out_of_its_range_is_named(tmp_path: Path) -> None:
     ended = run(["status"], tmp_path, NIGHTDESK_PREFECT_PORT="70000")
     assert ended.returncode == 2 and "NIGHTDESK_PREFECT_PORT" in ended.stderr and "70000" in ended.stderr
+
+
+def test_what_a_day_says_while_it_waits_reaches_the_person_at_the_terminal(tmp_path: Path) -> None:
+    program = """
+import logging, sys
+import nightdesk.ledger.status as status
+from nightdesk.cli import main
+status.book_statuses = lambda home: logging.getLogger("nightdesk.day.ingest").warning("The bar is late.") or []
+sys.argv = ["nightdesk", "status"]
+main()
+"""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("NIGHTDESK_", "PREFECT_"))}
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=kept, capture_output=True, text=True, check=True)
+    assert done.stderr == "nightdesk: The bar is late.\n"

@@ -9,6 +9,7 @@ import pytest
 from nightdesk.day.opening import Closed, open_day
 from nightdesk.day.replay import replays
 from nightdesk.ledger.file import ledger_file
+from nightdesk.ledger.status import book_statuses
 from nightdesk.ledger.store import Ledger
 from schemas.records import Decision
 from tests.desks import played, settings_in, strategy_file
@@ -47,6 +48,11 @@ def test_what_was_missed_has_a_decision_that_says_so_and_no_orders(homes: tuple[
         (run,) = ledger.runs(BOOK, date.fromisoformat(session))
         assert (run.outcome, run.decision_sha256) == ("missed", found[session].sha256)
     ledger.close()
+
+
+def test_the_last_day_of_the_book_is_the_one_that_ran_not_one_that_was_rebuilt_by_it(homes: tuple[Path, Path]) -> None:
+    (row,) = book_statuses(homes[0])
+    assert row["session"] == AFTER and row["outcome"] != "missed"
 
 
 def test_the_rebuilt_decision_sees_what_the_desk_would_have_seen_and_nothing_later(homes: tuple[Path, Path]) -> None:
