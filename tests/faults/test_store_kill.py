@@ -50,7 +50,7 @@ def stored_part(folder: Path) -> pd.DataFrame:
 
 def test_a_writer_killed_at_any_moment_leaves_a_store_that_reads_and_completes(tmp_path: Path) -> None:
     moments, kept = random.Random(0), 0
-    for _ in range(12):
+    for _ in range(7):
         kill_a_writer(tmp_path / "bars", BARS.iloc[kept:], after_s=moments.uniform(0, 0.15))
         before, kept = kept, len(stored_part(tmp_path / "bars"))
         assert kept >= before
@@ -62,7 +62,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_store_that_reads_and_completes(t
 
 def test_a_writer_killed_while_it_creates_the_store_leaves_one_that_the_next_can_use(tmp_path: Path) -> None:
     moments = random.Random(1)
-    for number in range(8):
+    for number in range(5):
         folder = tmp_path / str(number)
         kill_a_writer(folder, BARS, after_s=moments.uniform(0, 0.03))
         kept = len(stored_part(folder))
@@ -88,7 +88,7 @@ def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
 
 def test_writers_who_create_the_store_at_once_lose_nothing(tmp_path: Path) -> None:
     month = BARS.iloc[:40]
-    for number in range(6):
+    for number in range(3):
         append_at_once(tmp_path / str(number), [month.iloc[:10], month.iloc[10:20], month.iloc[20:30], month.iloc[30:]])
         pd.testing.assert_frame_equal(BarStore(tmp_path / str(number)).load_bars(SYMBOLS, KNOWN_AT), month)
 
@@ -98,7 +98,7 @@ def test_a_compaction_killed_at_any_moment_leaves_a_store_that_reads_and_compact
     for _, session in bars.groupby("session"):
         BarStore(pristine).append_bars(session, NYSE, KNOWN_AT)
     recorded = BarStore(pristine).file_sha256s()
-    for number in range(10):
+    for number in range(6):
         folder = tmp_path / str(number)
         shutil.copytree(pristine, folder)
         ready = CHILDREN.Event()

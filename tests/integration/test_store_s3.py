@@ -36,7 +36,7 @@ def place(request: pytest.FixtureRequest) -> str:
 
 
 class TestStoreOnS3(StoreContract):
-    many = 22
+    many = 12
 
     @pytest.fixture
     def store(self, s3: dict[str, str], request: pytest.FixtureRequest) -> BarStore:
