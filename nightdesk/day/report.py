@@ -130,7 +130,7 @@ def _order(order: Order) -> dict[str, object]:
     return {
         "order_id": order.order_id,
         "instrument": order.instrument,
-        "side": "buy" if order.quantity > 0 else "sell",
+        "side": "sell" if order.quantity.is_signed() else "buy",
         "quantity": float(abs(order.quantity)),
         "reference_price": float(order.reference_price),
         "execution_session": order.execution_session.isoformat(),

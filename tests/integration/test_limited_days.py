@@ -175,6 +175,7 @@ def tampered(home: Path, **changes: object) -> None:
     ("changes", "said"),
     [
         ({"quantity": "Infinity"}, "quantity was Decimal('Infinity')"),
+        ({"quantity": "NaN"}, "quantity was Decimal('NaN')"),
         ({"quantity": "-0"}, "quantity was Decimal('-0')"),
         ({"quantity": "40000"}, "limits.max_order_notional"),
         ({"reference_price": "2400"}, "limits.price_collar"),
