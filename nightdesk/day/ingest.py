@@ -44,8 +44,9 @@ def ingest_bars(day: Day) -> Appended:
     """
     desk = day.desk
     desk.store.require_intact(desk.ledger.bar_files(desk.source.name))
-    full = _is_first_of_month(day)
-    batch, found = _patiently_fetched(day, full)
+    stored = desk.store.last_session(desk.strategy.data_symbols)
+    full = stored is not None and (stored.year, stored.month) != (day.session.year, day.session.month)
+    batch, found = _patiently_fetched(day, None if full else stored)
     found = tuple(_dealt_with(row) for row in found)
     note_findings(day, found)
     sound = batch[~batch[Bars.symbol].isin(_failing(found))].reset_index(drop=True)
@@ -60,7 +61,7 @@ def ingest_bars(day: Day) -> Appended:
     return appended
 
 
-def _patiently_fetched(day: Day, full: bool) -> Batch:
+def _patiently_fetched(day: Day, stored: date | None) -> Batch:
     """The bars and what is wrong with them. While nothing is but the last bar, and the market is a living one: ask again."""
     patience_s = _patience_s(day)
     asking = Retrying(
@@ -70,7 +71,7 @@ def _patiently_fetched(day: Day, full: bool) -> Batch:
         before_sleep=_say_why,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
-    batch: Batch = asking(_fetched, day, full)
+    batch: Batch = asking(_fetched, day, stored)
     return batch
 
 
@@ -94,38 +95,26 @@ def _say_why(state: RetryCallState) -> None:
     logging.getLogger(__name__).warning("%s Asking again in %.0f s.", " ".join(late), pause)
 
 
-def _fetched(day: Day, full: bool) -> Batch:
-    """One answer of the source, and what is wrong with it. After a dividend or a split that is new, the whole history."""
-    desk = day.desk
-    symbols, first = desk.strategy.data_symbols, _first_session(day, full)
-    batch = desk.source.fetch_bars(symbols, first, day.session)
-    if not full and _has_new_action(day, batch):
-        first = _first_session(day, full=True)
-        batch = desk.source.fetch_bars(symbols, first, day.session)
+def _fetched(day: Day, stored: date | None) -> Batch:
+    """One answer of the source, and what is wrong with it: what came after `stored` and the overlap before it; the whole history
+    where that is None, or where there is a dividend or a split that is new."""
+    symbols, first = day.desk.strategy.data_symbols, _first_session(day, stored)
+    batch = day.desk.source.fetch_bars(symbols, first, day.session)
+    if stored is not None and _has_action(batch[batch[Bars.session] > pd.Timestamp(stored)]):
+        first = _first_session(day, None)
+        batch = day.desk.source.fetch_bars(symbols, first, day.session)
     day.notes = list(batch.attrs.get("notes", ()))
     return batch, judged(day, batch, first)
 
 
-def _first_session(day: Day, full: bool) -> date:
+def _first_session(day: Day, stored: date | None) -> date:
     desk = day.desk
-    stored = desk.store.last_session(desk.strategy.data_symbols)
     begin = max(desk.sessions.first, desk.source.span[0] if desk.source.span else desk.sessions.first)
-    if stored is None or full:
-        return begin
-    return max(begin, desk.sessions.before(min(stored, day.session), OVERLAP_SESSIONS))
+    return begin if stored is None else max(begin, desk.sessions.before(min(stored, day.session), OVERLAP_SESSIONS))
 
 
-def _is_first_of_month(day: Day) -> bool:
-    stored = day.desk.store.last_session(day.desk.strategy.data_symbols)
-    return stored is not None and (stored.year, stored.month) != (day.session.year, day.session.month)
-
-
-def _has_new_action(day: Day, batch: pd.DataFrame) -> bool:
-    stored = day.desk.store.last_session(day.desk.strategy.data_symbols)
-    if stored is None:
-        return False
-    new = batch[batch[Bars.session] > pd.Timestamp(stored)]
-    return bool(((new[Bars.dividend] != 0) | (new[Bars.split] != 1)).any())
+def _has_action(bars: pd.DataFrame) -> bool:
+    return bool(((bars[Bars.dividend] != 0) | (bars[Bars.split] != 1)).any())
 
 
 def _dealt_with(found: Finding) -> Finding:

@@ -275,6 +275,15 @@ def _dies(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_a_new_dividend_has_the_whole_history_asked_for(desk: Living, server: YahooServer) -> None:
+    desk.day(THURSDAY)
+    _rewrite(server, "2016-03-01", "2016-03-01", 1.01)  # long before the overlap of sixty sessions
+    bars = server.listings["^GSPC"].bars
+    bars.loc[bars[Bars.session] == "2018-12-21", Bars.dividend] = 12.5
+    report = desk.day(FRIDAY)
+    assert report.outcome == "no trade: data" and "2016-03-01" in report.reason
+
+
 def test_monday_after_a_month_end_asks_for_the_whole_history(desk: Living, server: YahooServer) -> None:
     desk.day(datetime(2018, 11, 29, 21, 20, tzinfo=UTC))
     _rewrite(server, "2016-03-01", "2016-03-01", 1.01)  # long before the overlap of sixty sessions
