@@ -12,6 +12,7 @@ from nightdesk.day.replay import known_bars, past_day
 from nightdesk.errors import Misconfigured, OutOfSync
 from nightdesk.ledger.book import book_id
 from nightdesk.ledger.store import Ledger
+from nightdesk.market.restated import VALUES
 from nightdesk.settings import Settings
 from nightdesk.wiring import load_strategy, open_ledger
 from schemas.bars import Bars
@@ -21,7 +22,6 @@ from schemas.strategy import Strategy
 
 MODES: tuple[Mode, ...] = ("live", "paper", "backfill")
 BARS_SHOWN = 2
-VALUES = (Bars.open, Bars.high, Bars.low, Bars.close, Bars.volume, Bars.dividend, Bars.split)
 
 
 def traced_order(order_id: str, here: Settings) -> dict[str, object]:

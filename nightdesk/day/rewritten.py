@@ -8,13 +8,12 @@ import pandas as pd
 from nightdesk.day.desk import Day
 from nightdesk.day.replay import known_bars, past_day, remade
 from nightdesk.errors import NightdeskError
-from schemas.bars import Bars
+from nightdesk.market.restated import KEY
 from schemas.records import Decision, Restatement
 from schemas.strategy import Strategy
 
 SHOWN = 3
 KEPT_IN_REPORT = 20
-KEY = [Bars.session, Bars.symbol]
 
 
 def restatement_summary(restated: Sequence[Restatement]) -> dict[str, object]:

@@ -9,13 +9,12 @@ import pandas as pd
 from nightdesk.clock import WallClock
 from nightdesk.errors import BadData, Misconfigured
 from nightdesk.market.checks import findings
+from nightdesk.market.restated import VALUES
 from nightdesk.sessions import exchange_sessions
 from nightdesk.settings import Settings
 from nightdesk.wiring import load_strategy, quarantine_of, source_of, store_of
 from schemas.bars import Bars
 from schemas.records import Finding, QuarantinedBar
-
-VALUES = (Bars.open, Bars.high, Bars.low, Bars.close, Bars.volume, Bars.dividend, Bars.split)
 
 
 def quarantined_bars(bars: pd.DataFrame, found: Iterable[Finding], seen_at: datetime) -> list[QuarantinedBar]:

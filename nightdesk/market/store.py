@@ -33,11 +33,10 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What an append added: rows of bars that were new, and of bars that the vendor changed, with their (session, symbol)."""
+    """What an append added: rows of bars that were new, and of bars that the vendor changed."""
 
     new: int
     restated: int
-    restated_bars: tuple[tuple[date, str], ...]
 
 
 @dataclass(frozen=True)
@@ -65,13 +64,12 @@ class BarStore:
         the clock went back behind a stored version; `TryAgain` where other writers did not let us in.
         """
         if bars.empty:
-            return Appended(0, 0, ())
+            return Appended(0, 0)
         rows = _stamped(bars, sessions, known_at)
         changed, restated = _changes(rows, self._load_like(rows))
-        restated_bars = tuple((row.session.date(), row.symbol) for row in restated[KEY].itertuples())
         if not changed.empty:
             self._table.append_rows(pa.Table.from_pandas(changed, schema=SCHEMA, preserve_index=False))
-        return Appended(len(changed) - len(restated), len(restated), restated_bars)
+        return Appended(len(changed) - len(restated), len(restated))
 
     def compact_bars(self) -> int:
         """Write the small files of many appends anew as larger ones; how many files that were. No row and no version is lost.

@@ -65,13 +65,13 @@ class StoreContract:
 
     def test_stored_bars_come_back_exactly_and_in_order(self, store: BarStore) -> None:
         shuffled = BARS.sample(frac=1, random_state=0)
-        assert store.append_bars(shuffled, NYSE, MONDAY) == Appended(len(BARS), 0, ())
+        assert store.append_bars(shuffled, NYSE, MONDAY) == Appended(len(BARS), 0)
         pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, MONDAY), BARS)
 
     def test_an_absent_store_gives_an_empty_typed_frame_and_writes_nothing(self, store: BarStore) -> None:
         pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, MONDAY), BARS.iloc[:0])
         pd.testing.assert_frame_equal(store.load_latest(BARS), BARS.iloc[:0])
-        assert store.append_bars(BARS.iloc[:0], NYSE, MONDAY) == Appended(0, 0, ())
+        assert store.append_bars(BARS.iloc[:0], NYSE, MONDAY) == Appended(0, 0)
         assert (store.compact_bars(), store.last_session(SYMBOLS), store.file_sha256s()) == (0, None, {})
         store.require_intact({})
 
@@ -82,12 +82,12 @@ class StoreContract:
 
     def test_the_same_bars_again_append_nothing_and_make_no_version(self, store: BarStore) -> None:
         store.append_bars(BARS, NYSE, MONDAY)
-        assert store.append_bars(BARS, NYSE, TUESDAY) == Appended(0, 0, ())
+        assert store.append_bars(BARS, NYSE, TUESDAY) == Appended(0, 0)
         assert versions(store) == 1
 
     def test_only_the_new_bars_of_a_longer_history_are_appended(self, store: BarStore) -> None:
         store.append_bars(BARS.iloc[:12], NYSE, MONDAY)
-        assert store.append_bars(BARS, NYSE, TUESDAY) == Appended(len(BARS) - 12, 0, ())
+        assert store.append_bars(BARS, NYSE, TUESDAY) == Appended(len(BARS) - 12, 0)
         pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, TUESDAY), BARS)
 
     def test_the_last_session_is_one_that_all_symbols_have(self, store: BarStore) -> None:
@@ -99,9 +99,8 @@ class StoreContract:
     @pytest.mark.parametrize("column", [Bars.open, Bars.high, Bars.low, Bars.close, Bars.volume, Bars.split])
     def test_a_value_that_moved_by_more_than_a_millionth_is_a_restatement(self, store: BarStore, column: str) -> None:
         store.append_bars(BARS, NYSE, MONDAY)
-        assert store.append_bars(changed(5, column, 1 + 5e-7), NYSE, TUESDAY) == Appended(0, 0, ())
-        named = (BARS.at[5, Bars.session].date(), BARS.at[5, Bars.symbol])
-        assert store.append_bars(changed(5, column, 1 + 2e-6), NYSE, TUESDAY) == Appended(0, 1, (named,))
+        assert store.append_bars(changed(5, column, 1 + 5e-7), NYSE, TUESDAY) == Appended(0, 0)
+        assert store.append_bars(changed(5, column, 1 + 2e-6), NYSE, TUESDAY) == Appended(0, 1)
         pd.testing.assert_frame_equal(store.load_bars(SYMBOLS, TUESDAY), changed(5, column, 1 + 2e-6))
 
     def test_a_dividend_that_comes_later_is_a_restatement(self, store: BarStore) -> None:
@@ -114,7 +113,7 @@ class StoreContract:
         holed = BARS.copy()
         holed.loc[4, Bars.high] = np.nan
         store.append_bars(holed, NYSE, MONDAY)
-        assert store.append_bars(holed, NYSE, TUESDAY) == Appended(0, 0, ())
+        assert store.append_bars(holed, NYSE, TUESDAY) == Appended(0, 0)
         assert store.append_bars(BARS, NYSE, TUESDAY).restated == 1
 
     def test_reading_as_known_then_gives_what_was_known_then(self, store: BarStore) -> None:

@@ -169,7 +169,7 @@ def test_any_history_of_appends_reads_as_the_last_word_known_at_each_instant(
         added = store.append_bars(frame(batch), NYSE, MONDAY + timedelta(hours=hour))
         assert added.new == len(batch.keys() - truth.keys())
         restated = {key for key in batch.keys() & truth.keys() if batch[key] != truth[key]}
-        assert set(added.restated_bars) == {(SESSIONS[day].date(), symbol) for day, symbol in restated}
+        assert added.restated == len(restated)
         truth |= batch
     known: Batch = {key: close for batch in batches[:cut] for key, close in batch.items()}
     loaded = store.load_bars(SYMBOLS, WEDNESDAY, known_until=MONDAY + timedelta(hours=cut - 1))
