@@ -22,7 +22,7 @@ day: $(READY) ## play the last 21 sessions of the sample market, on paper
 	$(BIN)/nightdesk backfill --sessions 21
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: $(READY) ## run the long tests: a year of days replayed
 	$(BIN)/python -m pytest --timeout 3600 tests/soak/*.py

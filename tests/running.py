@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 NIGHTDESK = [sys.executable, "-c", "from nightdesk.cli import main; main()"]
 PLAY_SESSION = """
@@ -52,7 +55,8 @@ class Up:
     def create_run(self, deployment: str, parameters: dict[str, object]) -> Any:
         """A flow run as the button of Prefect's page makes it."""
         made = self.api("GET", f"/deployments/name/{deployment}")
-        return self.api("POST", f"/deployments/{made['id']}/create_flow_run", {"parameters": parameters})
+        wanted = {"parameters": parameters, "idempotency_key": str(uuid.uuid4())}
+        return self.api("POST", f"/deployments/{made['id']}/create_flow_run", wanted)
 
     def state_reached(self, run: Any, *types: str, within_s: float = 120) -> Any:
         """The flow run once it is in a state of these types."""
@@ -75,6 +79,12 @@ class Up:
         return list(self.mlflow_api("/runs/search", {"experiment_ids": ids}).get("runs", []))
 
 
+def is_busy(error: BaseException) -> bool:
+    """Whether a server says that its database is locked for the moment: Prefect's own client asks again then, too."""
+    return isinstance(error, urllib.error.HTTPError) and error.code == 503
+
+
+@retry(retry=retry_if_exception(is_busy), stop=stop_after_delay(60), wait=wait_fixed(1), reraise=True)
 def answer(method: str, url: str, body: object = None) -> Any:
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, content, {"Content-Type": "application/json"}, method=method)
