@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     yahoo_url: str = Field("", description="Another server that speaks Yahoo's chart API; empty: Yahoo's own.")
     alpaca_data_url: str = Field("", description="Another server that speaks Alpaca's data API; empty: Alpaca's own.")
     alpaca_url: str = Field("", description="Another server that speaks Alpaca's trading API; empty: its paper service.")
+    live_account: str = Field("", description="The number of the account that may be traded live; empty: none.")
     alpaca_key_id: str = Field("", validation_alias="APCA_API_KEY_ID", description="The id of an Alpaca key.")
     alpaca_secret_key: SecretStr = Field(
         SecretStr(""), validation_alias="APCA_API_SECRET_KEY", description="The secret of that key."
@@ -102,6 +103,16 @@ def use_prefect_api(url: str) -> None:
     os.environ.pop("PREFECT_API_URL", None)
     if url:
         os.environ["PREFECT_API_URL"] = url
+
+
+def order_environment(here: Settings) -> dict[str, str]:
+    """The environment of the process that orders: these settings, and nothing of Prefect's or MLflow's."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "MLFLOW_", "NIGHTDESK_", "APCA_"))}
+    for name, field in Settings.model_fields.items():
+        value = getattr(here, name)
+        told = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        kept[str(field.validation_alias or f"NIGHTDESK_{name.upper()}")] = told
+    return kept
 
 
 def service_environment(here: Settings) -> dict[str, str]:

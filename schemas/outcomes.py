@@ -16,6 +16,7 @@ class Ending:
 ENDINGS: dict[str, Ending] = {
     "traded": Ending(0, "COMPLETED", True),
     "no change": Ending(0, "COMPLETED", True),
+    "waiting": Ending(0, "COMPLETED", True),
     "no trade: gate": Ending(0, "COMPLETED", True),
     "no trade: data": Ending(3, "COMPLETED", True),
     "no trade: limit": Ending(4, "COMPLETED", True),

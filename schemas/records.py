@@ -28,7 +28,10 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order. `quantity` is signed (plus buys). `order_id` is the client order id, a function of what it is for."""
+    """One order. `quantity` is signed (plus buys). `order_id` is the client order id, a function of what it is for.
+
+    "intent": no request was begun. "unknown": one was, at `sent_at`, and nobody knows what became of it.
+    """
 
     order_id: str
     book_id: str
@@ -45,6 +48,7 @@ class Order:
     decision_sha256: str
     status: OrderStatus = "intent"
     reason: str = ""
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +82,12 @@ class PositionEvent:
 
 @dataclass(frozen=True, slots=True)
 class CashEvent:
-    """A change of cash: deposit, trade, commission, fee, dividend or interest. Cash is the sum of these."""
+    """A change of cash; cash is the sum of these. "rounding" is what a broker that books whole cents differs by."""
 
     event_id: str
     book_id: str
     session: date
-    kind: Literal["deposit", "trade", "commission", "fee", "dividend", "interest"]
+    kind: Literal["deposit", "trade", "commission", "fee", "dividend", "interest", "rounding"]
     amount: Decimal
     currency: str
     reference: str = ""
@@ -224,6 +228,46 @@ class Control:
     who: str
     at: datetime
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAccount:
+    """An account as the ledger knows it: which broker it is at, and the number that the broker gave it."""
+
+    account: str
+    broker: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person said to a decision, named by the hash of its document: one answer, the first, stands."""
+
+    decision_sha256: str
+    book_id: str
+    session: date
+    answer: Literal["approve", "reject"]
+    who: str
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideChange:
+    """Something at the broker that no order of the desk brought about. `reference` names it: `order/<id>`, `activity/<id>`,
+    `position/<instrument>` or `cash`. It holds the book until a person has taken it over."""
+
+    book_id: str
+    reference: str
+    session: date
+    instrument: str
+    quantity: Decimal
+    amount: Decimal
+    sentence: str
+    found_at: datetime
+    adopted_at: datetime | None = None
+    adopted_by: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,8 +179,14 @@ class Limits(Section):
 class Broker(Section):
     """Who takes the order."""
 
-    name: Literal["paper"] = Field("paper", description="The broker.")
-    account: Identifier | None = Field(None, description="The account at the broker; on paper its own, named after the strategy.")
+    name: Literal["paper", "alpaca"] = Field("paper", description="The broker.")
+    account: Identifier | None = Field(None, description="The desk's name for the account; by default that of the strategy.")
+    account_number: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,40}$")] | None = Field(
+        None, description="The number that the broker gave the account; must be set to go live."
+    )
+    execution: Literal["automatic", "confirm"] = Field(
+        "automatic", description="confirm: no order leaves before a person has consented to it."
+    )
     time_in_force: Literal["opg", "day"] = Field(
         "opg", description="opg: at the open or not at all. day: queued to the next open."
     )
@@ -200,6 +206,13 @@ class Strategy(Section):
     costs: Costs
     limits: Limits
     broker: Broker
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        if name == "unattributed":
+            raise ValueError("another name: unattributed is the book of what no strategy holds")
+        return name
 
     @property
     def account(self) -> str:

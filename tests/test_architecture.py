@@ -278,7 +278,7 @@ PLANTED = {
     "Prefect stays outside": ("nightdesk/day/planted.py", "def step():\n    import prefect"),
     "MLflow has one door": ("nightdesk/performance/planted.py", "import mlflow"),
     "tasks and flows compute nothing": ("tasks/planted.py", "import pandas"),
-    "flows call tasks": ("flows/planted.py", "import nightdesk.wiring"),
+    "flows call tasks": ("flows/planted.py", "import nightdesk.wiring.desk"),
     "the ledger and the records": ("nightdesk/ledger/planted.py", "import pandas"),
     "the process that orders": ("nightdesk/brokers/planted.py", "import sklearn"),
 }

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -66,18 +67,28 @@ Result = TypeVar("Result")
 
 
 class AlpacaBroker:
-    """One account. `now` is the machine's clock; an empty `base_url` is the service of the mode.
+    """One account. `now` is the machine's clock; an empty `base_url` is the service of the mode. A request that has no answer
+    after `submit_deadline_s` is of unknown outcome.
 
     Raises `Misconfigured` for missing or refused keys and for an address that is not the mode's.
     """
 
     name = "alpaca"
 
-    def __init__(self, key_id: str, secret_key: SecretStr, mode: Mode, now: Callable[[], datetime], base_url: str = "") -> None:
+    def __init__(
+        self,
+        key_id: str,
+        secret_key: SecretStr,
+        mode: Mode,
+        now: Callable[[], datetime],
+        base_url: str = "",
+        submit_deadline_s: float = SUBMIT_DEADLINE_S,
+    ) -> None:
         require_access(key_id, secret_key, base_url)
         self._key_id, self._secret_key, self._now = key_id, secret_key, now
         self._url = base_url or (LIVE_URL if mode == "live" else PAPER_URL)
         _require_address(self._url, mode)
+        self._submit_deadline_s = submit_deadline_s
         self._sender: TradingClient | None = None
         self._order_ids: dict[str, str] = {}
         self._next_open: tuple[datetime, date] | None = None
@@ -89,7 +100,7 @@ class AlpacaBroker:
 
     def capabilities(self) -> Capabilities:
         """An account may have short sales and fractions switched off: then it rejects them."""
-        return CAPABILITIES
+        return replace(CAPABILITIES, lands_within_s=self._submit_deadline_s)
 
     def clock(self) -> BrokerClock:
         clock, opens_at = self._read(lambda client: clock_of(client.get("/clock")))
@@ -243,7 +254,7 @@ class AlpacaBroker:
             send_once(self._sender)
         client = self._sender
         try:
-            return within(SUBMIT_DEADLINE_S, lambda: fetch_answer(lambda: ask(client)))
+            return within(self._submit_deadline_s, lambda: fetch_answer(lambda: ask(client)))
         except TryAgain:
             self._sender = None  # its connection may still be busy
             raise

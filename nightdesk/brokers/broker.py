@@ -42,12 +42,14 @@ class BrokerSession:
 class Capabilities:
     """What a broker takes: its times in force, and those of them that take a fraction of a share.
 
+    A request that was sent may still land `lands_within_s` later; 0: it has landed, or never will once its process is gone.
     Market-on-open orders (`opg`) are taken from `opg_from` until before `opg_until` on the next day, New York time; None: always.
     """
 
     times_in_force: frozenset[str]
     fractional: frozenset[str]
     shorting: bool
+    lands_within_s: float = 0.0
     opg_from: time | None = None
     opg_until: time | None = None
 

@@ -16,7 +16,8 @@ from nightdesk.errors import NightdeskError
 from nightdesk.ledger.store import Ledger
 from nightdesk.sessions import exchange_sessions
 from nightdesk.settings import Settings
-from nightdesk.wiring import load_strategy, store_at
+from nightdesk.wiring.markets import store_at
+from nightdesk.wiring.strategies import load_strategy
 
 FREE_GB = 1.0
 UNSCHEDULED_CLOSES = (date(2012, 10, 29), date(2012, 10, 30), date(2018, 12, 5), date(2025, 1, 9))

@@ -24,7 +24,7 @@ def is_session(text: str) -> bool:
 
 def parsed_mode(text: str) -> Mode:
     """Whose book. Raises `Misconfigured`."""
-    modes: dict[str, Mode] = {"paper": "paper", "backfill": "backfill"}
+    modes: dict[str, Mode] = {"paper": "paper", "backfill": "backfill", "live": "live"}
     if text not in modes:
         raise Misconfigured.value("book", text, ", ".join(modes))
     return modes[text]

@@ -115,7 +115,7 @@ def checked_source(name: str, asked: Asked, here: Settings) -> list[Checked]:
 
     Without these a simulated market is checked whole, a living one over its last year. Raises what the source raises.
     """
-    from nightdesk.wiring import new_source
+    from nightdesk.wiring.markets import new_source
 
     sessions = exchange_sessions(asked.calendar or DEFAULT_CALENDAR)
     symbols = asked.symbols or _all_symbols(name, here)

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,19 +12,17 @@ import pandas as pd
 
 from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day
-from nightdesk.day.limited import Checks, control_sentence, quotes, sells_first, standing_control
+from nightdesk.day.limited import quotes, standing_control
 from nightdesk.day.retrain import Trained
 from nightdesk.ledger.book import order_id
 from nightdesk.ledger.file import canonical_json
+from nightdesk.orders.checks import Checks, Quote, control_sentence, quotes_document, sells_first
 from nightdesk.portfolio.rebalance import affordable, order_quantities
 from nightdesk.portfolio.sizing import Floats, target_quantities
 from schemas.bars import Bars
 from schemas.money import decimal
 from schemas.records import BookState, Control, Decision, Order
 from schemas.signals import Signals
-
-ATTEMPT = 1
-"""Only a person raises it."""
 
 
 def decided(
@@ -47,7 +46,8 @@ def decided(
     control = standing_control(day)
     halted = control is not None and control.state == "HALTED"
     orders = [] if halted else _orders(day, names, quantities, closes)
-    broken = _breaches(day, orders, state, bars)
+    shown = quotes(day, bars)
+    broken = _breaches(day, orders, state, shown)
     outcome, reason = _outcome(day, trained, [] if broken else orders, broken, control)
     if day.reconstructed:
         reason = f"decided too late for the open of {day.execution_session}, for the record: {outcome}: {reason}"
@@ -82,8 +82,10 @@ def decided(
         "known_until": day.detail["known_until"],
         "mlflow_run_id": trained.attempt.mlflow_run_id,
         "strategy": strategy.model_dump(mode="json"),
+        "quotes": quotes_document(shown),
     }
-    decision = Decision(desk.book.book_id, day.session, day.execution_session, ATTEMPT, day.run.origin, sha256, body, envelope)
+    named = (desk.book.book_id, day.session, day.execution_session, day.attempt, day.run.origin)
+    decision = Decision(*named, sha256, body, envelope)
     return decision, [replace(order, decision_sha256=sha256) for order in intents]
 
 
@@ -107,9 +109,9 @@ def _wanted(names: list[str], weights: Floats, previous: Floats) -> dict[str, fl
     return {name: float(weight) for name, weight in zip(names, carried, strict=True) if not math.isnan(weight)}
 
 
-def _breaches(day: Day, orders: list[Order], state: BookState, bars: pd.DataFrame) -> tuple[str, ...]:
+def _breaches(day: Day, orders: list[Order], state: BookState, shown: Mapping[str, Quote]) -> tuple[str, ...]:
     """The limits that the orders would breach together, sells first, as if each before had been accepted."""
-    checks = Checks(day, state, quotes(day, bars, day.as_of))
+    checks = Checks(day.desk, day.execution_session, state, shown, day.as_of)
     found: list[str] = []
     for order in sells_first(orders):
         found += checks.breaches(order.instrument, order.quantity, order.reference_price)
@@ -148,14 +150,14 @@ def _orders(day: Day, names: list[str], quantities: Floats, closes: Floats) -> l
     listed = {row.instrument: row for row in strategy.market.instruments}
     return [
         Order(
-            order_id=order_id(desk.book.book_id, day.session, listed[name].instrument_id, "1", ATTEMPT),
+            order_id=order_id(desk.book.book_id, day.session, listed[name].instrument_id, "1", day.attempt),
             book_id=desk.book.book_id,
             decided_session=day.session,
             execution_session=day.execution_session,
             instrument=name,
             instrument_id=listed[name].instrument_id,
             leg="1",
-            attempt=ATTEMPT,
+            attempt=day.attempt,
             quantity=decimal(quantity),
             time_in_force=strategy.broker.time_in_force,
             reference_price=decimal(close),

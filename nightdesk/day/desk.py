@@ -4,66 +4,56 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
-from nightdesk.brokers.broker import Broker
-from nightdesk.clock import Clock, WallClock
+from nightdesk.clock import WallClock
 from nightdesk.errors import BadData, LimitBreached, NightdeskError
-from nightdesk.ledger.book import holdings
-from nightdesk.ledger.store import Ledger
 from nightdesk.market.quarantine import Quarantine
 from nightdesk.market.source import Source
 from nightdesk.market.store import BarStore
-from nightdesk.sessions import Sessions
+from nightdesk.orders.desk import OrderDesk
 from nightdesk.settings import Settings
 from nightdesk.tracking.tracker import Tracker
 from schemas.outcomes import ending
-from schemas.records import Book, BookState, Finding, Run
-from schemas.strategy import Strategy
+from schemas.records import BookState, Finding, Run
 
 ERROR_OUTCOMES: dict[type[NightdeskError], str] = {BadData: "no trade: data", LimitBreached: "no trade: limit"}
 """Errors that end a day in an outcome of their own; the others end it in "failed: <step>"."""
 
-LAST_REQUEST_BEFORE_OPEN = timedelta(minutes=5)
-"""No order leaves later than this before its open (09:25 in New York), and no decision is made for it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Everything that a day's steps reach, made by `nightdesk.wiring.open_desk`. `clock` is the source's clock."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk(OrderDesk):
+    """Everything that a day's steps reach, made by `nightdesk.wiring.desk.open_desk`."""
 
     settings: Settings
-    strategy: Strategy
-    book: Book
-    clock: Clock
-    sessions: Sessions
     source: Source
     store: BarStore
     quarantine: Quarantine
-    broker: Broker
-    ledger: Ledger
     tracker: Tracker
 
     def folder(self, kind: str) -> Path:
         """Where this book's files of a kind lie: var/<kind>/<mode>/<account>/<strategy>."""
         return self.settings.home / kind / self.book.mode / self.book.account / self.book.strategy
 
-    def deadline(self, execution_session: date) -> datetime:
-        """The instant after which nothing leaves for the open of a session."""
-        return self.sessions.opens_at(execution_session) - LAST_REQUEST_BEFORE_OPEN
-
 
 @dataclass(eq=False)
 class Day:
-    """One session at a desk. The steps fill it in; what must outlive the process is in the ledger."""
+    """One session at a desk. The steps fill it in; what must outlive the process is in the ledger.
+
+    `strategy_name` is what the strategy was asked for by; `lock` the descriptor of the account's lock, None where nothing is
+    written. Only a person raises `attempt`.
+    """
 
     desk: Desk
     session: date
     execution_session: date
     run: Run
+    strategy_name: str = ""
+    lock: int | None = None
+    attempt: int = 1
     resumed: bool = False
     step: str = "open"
     as_of: datetime = field(init=False)
@@ -84,11 +74,8 @@ class Day:
         return self.run.origin == "reconstructed"
 
     def book_state(self) -> BookState:
-        """The book after the close of the session, from its mark and its events up to there."""
-        book_id, ledger = self.desk.book.book_id, self.desk.ledger
-        mark = next(mark for mark in ledger.marks(book_id) if mark.session == self.session)
-        held = holdings(event for event in ledger.position_events(book_id) if event.session <= self.session)
-        return BookState(book_id, self.session, mark.cash, mark.equity, held)
+        """The book after the close of the session."""
+        return self.desk.book_state(self.session)
 
     def end(self, outcome: str, reason: str, exit_code: int | None = None) -> None:
         """How the day ends, to be written by `finish`."""

@@ -14,7 +14,8 @@ from nightdesk.ledger.book import book_id
 from nightdesk.ledger.store import Ledger
 from nightdesk.market.restated import VALUES
 from nightdesk.settings import Settings
-from nightdesk.wiring import load_strategy, open_ledger
+from nightdesk.wiring.orders import open_ledger
+from nightdesk.wiring.strategies import load_strategy
 from schemas.bars import Bars
 from schemas.features import Features
 from schemas.records import Decision, Fill, Mode, ModelRef, Order

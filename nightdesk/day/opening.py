@@ -15,7 +15,10 @@ from nightdesk.ledger.store import Ledger
 from nightdesk.market.source import Source
 from nightdesk.sessions import Sessions, exchange_sessions
 from nightdesk.settings import Settings
-from nightdesk.wiring import load_strategy, open_desk, open_ledger, source_of
+from nightdesk.wiring.desk import open_desk
+from nightdesk.wiring.markets import source_of
+from nightdesk.wiring.orders import account_lock, open_ledger
+from nightdesk.wiring.strategies import load_strategy
 from schemas.records import Mode, Origin, Run
 from schemas.strategy import Strategy
 
@@ -32,16 +35,16 @@ class Closed:
 def open_day(
     strategy_name: str, session: date | None, mode: Mode, origin: Origin, orchestrated: bool, here: Settings
 ) -> Iterator[Day | Closed]:
-    """The day of a session, with its book locked and its run begun, or the reason why there is none.
+    """The day of a session, with its account locked and its run begun, or the reason why there is none.
 
     Without a session: the next that this book has not decided on a simulated market, else the newest whose bar is final.
     """
     strategy = load_strategy(strategy_name, here)
     sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy, here)
     book = book_id(mode, strategy.account, strategy.name)
-    with only_writer(here.home / "locks", book) as alone:
-        if not alone:
-            yield Closed("already running", f"Another process is running a day of the book {book!r}.")
+    with only_writer(here.home / "locks", account_lock(strategy, mode)) as lock:
+        if lock is None:
+            yield Closed("already running", f"Another process is writing to the account {strategy.account!r}.")
             return
         ledger = open_ledger(mode, here)
         try:
@@ -55,7 +58,7 @@ def open_day(
             run = Run(str(uuid.uuid4()), book, chosen, "reconstructed" if late else origin, orchestrated, WallClock().now())
             ledger.append_run(run)
             try:
-                yield Day(desk, chosen, following, run)
+                yield Day(desk, chosen, following, run, strategy_name, lock)
             finally:
                 desk.broker.close()
         finally:

@@ -1,90 +1,70 @@
 """Step 8: wanted minus held, through the limits, once."""
 
-from typing import Any
+import json
+import subprocess
+import sys
 
 import pandas as pd
 
-from nightdesk.brokers.broker import OrderRequest
 from nightdesk.day.decision import decided
 from nightdesk.day.desk import Day, step
-from nightdesk.day.limited import Checks, final_checks, held_back, save_breach, sells_first
+from nightdesk.day.limited import save_breach
 from nightdesk.day.retrain import Trained
-from nightdesk.errors import LimitBreached, OrderRefused
-from schemas.records import BookState, Order
+from nightdesk.errors import LimitBreached
+from nightdesk.orders.submit import Ended, submit_decided
+from nightdesk.settings import order_environment
+from schemas.records import BookState, Decision, Order
+
+ORDERING = [sys.executable, "-m", "nightdesk.cli", "submit"]
+"""The process that orders at a real broker."""
+ORDERING_TIMEOUT_S = 3600
 
 
 @step("order")
 def place_orders(day: Day, signals: pd.DataFrame, trained: Trained, state: BookState, bars: pd.DataFrame) -> list[Order]:
     """Commit the decision with its intents, then send what has not been sent. A committed decision stands.
 
-    Each request is held against the limits and the book's state again, immediately before it leaves: the first that may not
-    leave keeps back the rest, which stay intents. A refused order is recorded and the others go on. Raises `LimitBreached`
-    where a limit kept every order back, once the decision is committed.
+    Paper's exchange is a file of ours: its orders are placed here. To a real broker they leave from a process of their own, which
+    imports neither Prefect, MLflow nor scikit-learn; it shares this one's lock on the account. Raises `LimitBreached` where a
+    limit kept every order back, once the decision is committed.
     """
     desk, book_id = day.desk, day.desk.book.book_id
-    if desk.ledger.decision(book_id, day.session) is None:
+    committed = desk.ledger.decision(book_id, day.session)
+    if committed is None or committed.attempt < day.attempt:
         save_breach(day)
         decision, intents = decided(day, signals, trained, state, bars)
         desk.ledger.commit_decision(decision, intents)
+        committed = desk.ledger.decision(book_id, day.session) or decision
     else:
         day.resumed = True
-    committed = desk.ledger.decision(book_id, day.session)
-    body: Any = committed.body if committed else {}
-    day.end(str(body["outcome"]), str(body["reason"]))
-    if body["outcome"] == "no trade: limit":
-        raise LimitBreached(f"{body['reason']}.", breaches=body["limits"]["breaches"])
-    refused, held = _send_all(day, desk.ledger.orders(book_id, day.session), final_checks(day, state, bars))
-    orders = desk.ledger.orders(book_id, day.session)
-    if refused:
-        outcome = "failed: order" if all(order.status == "rejected" for order in orders) else str(body["outcome"])
-        day.end(outcome, f"The broker refused: {'; '.join(refused)}.", OrderRefused.exit_code)
-    if held:
-        _end_held_back(day, orders, *held)
-    return orders
+    if committed.body["outcome"] == "no trade: limit":
+        limits = committed.body["limits"]
+        day.end("no trade: limit", str(committed.body["reason"]))
+        raise LimitBreached(f"{committed.body['reason']}.", breaches=limits)
+    ended = submit_decided(desk, committed) if desk.broker.name == "paper" else _ended_elsewhere(day, committed)
+    day.end(ended.outcome, ended.reason, ended.exit_code)
+    return desk.ledger.orders(book_id, day.session)
 
 
-def _send_all(day: Day, orders: list[Order], checks: Checks) -> tuple[list[str], tuple[str, str] | None]:
-    """Send the intents, sells first. Returns the reasons of refusals, and the outcome and sentence of what was held back."""
-    refused: list[str] = []
-    for order in sells_first(orders):
-        if order.status == "intent" and _may_leave(day, order):
-            outcome, why = held_back(checks, order)
-            if why:
-                return refused, (outcome, why)
-            _submit(day, order)
-        stands = day.desk.ledger.order(order.order_id) or order
-        if order.status == "intent":
-            checks.orders.append(stands)
-        if stands.status == "rejected":
-            refused.append(f"{order.instrument}: {stands.reason}")
-    return refused, None
-
-
-def _end_held_back(day: Day, orders: list[Order], outcome: str, why: str) -> None:
-    """How a day ends where an order was kept back: as that says, unless another order has left."""
-    if any(order.status in ("accepted", "unknown", "filled") for order in orders):
-        code = LimitBreached.exit_code if outcome == "no trade: limit" else None
-        day.end(day.run.outcome, f"{day.run.reason}; held back: {why}", code)
-    elif outcome == "no trade: limit":
-        raise LimitBreached(f"Held back as it was about to leave: {why}.", breaches=[why])
-    else:
-        day.end(outcome, f"held back as it was about to leave: {why}")
-
-
-def _may_leave(day: Day, order: Order) -> bool:
-    """Whether an intent is still to be sent: the broker does not have it, and it is in time for its open."""
+def _ended_elsewhere(day: Day, decision: Decision) -> Ended:
+    """What the process that orders says of a decision. Nothing to send: it is not asked."""
     desk = day.desk
-    known = desk.broker.find_order(order.order_id)
-    if known is not None:
-        desk.ledger.set_order_status(order.order_id, known.status, known.reason)
-        return False
-    if desk.clock.now() > desk.deadline(order.execution_session):
-        desk.ledger.set_order_status(order.order_id, "expired", "never left the desk before its open")
-        return False
-    return True
-
-
-def _submit(day: Day, order: Order) -> None:
-    request = OrderRequest(order.order_id, order.instrument, order.quantity, order.time_in_force, order.execution_session)
-    answer = day.desk.broker.submit_order(request)
-    day.desk.ledger.set_order_status(order.order_id, answer.outcome, answer.reason)
+    if not desk.ledger.orders(desk.book.book_id, decision.session):
+        return submit_decided(desk, decision)
+    command = [*ORDERING, "--strategy", day.strategy_name, "--mode", desk.book.mode, "--lock", str(day.lock), "--json"]
+    passed_on = () if day.lock is None else (day.lock,)
+    done = subprocess.run(
+        command,
+        env=order_environment(desk.settings),
+        pass_fds=passed_on,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=ORDERING_TIMEOUT_S,
+        check=False,
+    )
+    try:
+        told = json.loads(done.stdout)
+        return Ended(str(told["outcome"]), str(told["reason"]), int(told["exit_code"]))
+    except (ValueError, KeyError):
+        said = f"the process that orders ended with {done.returncode}: run `nightdesk submit` to see why"
+        return Ended("failed: order", said, done.returncode or 1)

@@ -21,7 +21,10 @@ from nightdesk.ledger.book import book_id
 from nightdesk.ledger.file import canonical_json
 from nightdesk.ledger.store import Ledger
 from nightdesk.settings import Settings
-from nightdesk.wiring import load_strategy, open_desk, open_ledger, source_of, store_of
+from nightdesk.wiring.desk import open_desk
+from nightdesk.wiring.markets import source_of, store_of
+from nightdesk.wiring.orders import open_ledger
+from nightdesk.wiring.strategies import load_strategy
 from schemas.records import Decision, Mode, Run
 from schemas.strategy import Strategy
 
@@ -93,12 +96,9 @@ def _difference(decision: Decision, ledger: Ledger, mode: Mode, here: Settings) 
 @contextmanager
 def past_day(decision: Decision, strategy: Strategy, ledger: Ledger, mode: Mode, here: Settings) -> Iterator[Day]:
     """The day of a decision, at its desk again: to look and compute, not to write."""
-    desk = open_desk(strategy, mode, decision.session, ledger, here)
-    try:
-        run = Run("replay", decision.book_id, decision.session, decision.origin, False, WallClock().now())
-        yield Day(desk, decision.session, decision.execution_session, run)
-    finally:
-        desk.broker.close()
+    desk = open_desk(strategy, mode, decision.session, ledger, here, looking_back=True)
+    run = Run("replay", decision.book_id, decision.session, decision.origin, False, WallClock().now())
+    yield Day(desk, decision.session, decision.execution_session, run)
 
 
 def known_bars(day: Day, decision: Decision) -> pd.DataFrame:

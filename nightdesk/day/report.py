@@ -19,7 +19,7 @@ from nightdesk.performance.plots import equity_plot
 from nightdesk.performance.report import as_document, from_document
 from nightdesk.settings import Settings
 from nightdesk.tracking.tracker import DayLog
-from nightdesk.wiring import load_strategy
+from nightdesk.wiring.strategies import load_strategy
 from schemas.equity import Equity
 from schemas.fills import Fills
 from schemas.records import Control, DayReport, Decision, Fill, Mark, Mode, ModelRef, Order

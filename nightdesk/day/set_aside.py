@@ -12,7 +12,8 @@ from nightdesk.market.checks import findings
 from nightdesk.market.restated import VALUES
 from nightdesk.sessions import exchange_sessions
 from nightdesk.settings import Settings
-from nightdesk.wiring import load_strategy, quarantine_of, source_of, store_of
+from nightdesk.wiring.markets import quarantine_of, source_of, store_of
+from nightdesk.wiring.strategies import load_strategy
 from schemas.bars import Bars
 from schemas.records import Finding, QuarantinedBar
 

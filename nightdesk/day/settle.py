@@ -6,19 +6,17 @@ from decimal import Decimal
 
 import pandas as pd
 
-from nightdesk.brokers.broker import Activity
 from nightdesk.day.desk import Day, step
 from nightdesk.day.missed import rebuild_missed
 from nightdesk.errors import OutOfSync
 from nightdesk.features.panels import adjusted_bars
-from nightdesk.ledger.book import cash, fill_events, holdings
-from nightdesk.ledger.decisions import OPEN_STATUSES
-from nightdesk.ledger.reconcile import differences, require_equal
+from nightdesk.ledger.book import cash, holdings
+from nightdesk.orders.recover import recover
 from nightdesk.performance.benchmark import buy_and_hold
 from schemas import identities
 from schemas.bars import Bars
 from schemas.money import decimal
-from schemas.records import BookState, CashEvent, Fill, Mark, PositionEvent
+from schemas.records import BookState, Mark
 
 
 @step("settle")
@@ -30,79 +28,10 @@ def settle_books(day: Day, bars: pd.DataFrame) -> BookState:
     where the broker's positions or cash, or an accounting identity, do not agree with the ledger.
     """
     desk = day.desk
-    if desk.book.opened is None:
-        desk.broker.submit_deposit(desk.book.capital, day.session, desk.book.book_id)
-    _record_activities(day)
-    _resolve_orders(day)
-    _require_reconciled(day)
+    recover(desk, day.session)
     _mark(day, bars)
     rebuild_missed(day)
     return day.book_state()
-
-
-def _record_activities(day: Day) -> None:
-    """Append what the broker reports to this book's events; fills of orders that are not its own are left to reconciliation."""
-    desk, book = day.desk, day.desk.book
-    ours = {order.order_id for order in desk.ledger.orders(book.book_id)}
-    fills: list[Fill] = []
-    positions: list[PositionEvent] = []
-    flows: list[CashEvent] = []
-    opened: tuple[str, date] | None = None
-    for row in desk.broker.activities():
-        event_id = f"{book.book_id}/{row.activity_id}"  # two accounts of one ledger may have the same split
-        if row.kind == "fill" and row.reference in ours:
-            fill = _fill(row, book.book_id)
-            position, paid = fill_events(fill, book.currency)
-            fills.append(fill)
-            positions.append(position)
-            flows.extend(paid)
-        elif row.kind == "split":
-            positions.append(
-                PositionEvent(event_id, book.book_id, row.session, row.instrument, "split", row.quantity, row.activity_id)
-            )
-        elif row.kind == "dividend":
-            flows.append(CashEvent(event_id, book.book_id, row.session, "dividend", row.amount, book.currency, row.instrument))
-        elif row.kind == "deposit" and row.reference == book.book_id:
-            flows.append(
-                CashEvent(row.activity_id, book.book_id, row.session, "deposit", row.amount, book.currency, row.reference)
-            )
-            opened = opened or (book.book_id, row.session)
-    desk.ledger.append_events(fills, positions, flows, opened)
-
-
-def _fill(row: Activity, book_id: str) -> Fill:
-    return Fill(
-        row.activity_id,
-        row.reference,
-        book_id,
-        row.session,
-        row.instrument,
-        row.quantity,
-        row.price,
-        row.commission,
-        row.slippage,
-        row.note,
-    )
-
-
-def _resolve_orders(day: Day) -> None:
-    """Bring every open order to where the broker has it; an intent that never left and is past its open has expired."""
-    desk = day.desk
-    for order in desk.ledger.orders(desk.book.book_id, statuses=OPEN_STATUSES):
-        known = desk.broker.find_order(order.order_id)
-        if known is not None:
-            desk.ledger.set_order_status(order.order_id, known.status, known.reason)
-        elif desk.sessions.opens_at(order.execution_session) <= day.as_of:
-            desk.ledger.set_order_status(order.order_id, "expired", "never left the desk before its open")
-
-
-def _require_reconciled(day: Day) -> None:
-    desk = day.desk
-    books = desk.ledger.books(desk.book.account)
-    positions = [event for book in books for event in desk.ledger.position_events(book.book_id)]
-    flows = [event for book in books for event in desk.ledger.cash_events(book.book_id)]
-    found = differences(holdings(positions), desk.broker.positions(), cash(flows), desk.broker.account().cash)
-    require_equal(found, desk.book.account)
 
 
 def _mark(day: Day, bars: pd.DataFrame) -> None:

@@ -10,6 +10,9 @@ from decimal import Decimal
 from schemas.money import decimal
 from schemas.records import CashEvent, Fill, PositionEvent
 
+UNATTRIBUTED = "unattributed"
+"""The strategy of the book that holds what an account has beside its strategy's: no strategy may be named so."""
+
 
 def book_id(mode: str, account: str, strategy: str) -> str:
     """A book is (mode, account, strategy)."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -103,6 +103,13 @@ class Decisions(LedgerFile):
     def order(self, order_id: str) -> Order | None:
         found = self._records(Order, sa.select(tables.orders).where(tables.orders.c.order_id == order_id))
         return found[0] if found else None
+
+    def set_orders_sent(self, order_ids: Sequence[str], at: datetime) -> None:
+        """Say that a request for each is about to leave: from now on each is "unknown", until the broker has been asked."""
+        orders = tables.orders
+        change = sa.update(orders).where(orders.c.order_id.in_(order_ids), orders.c.status.in_(("intent", "unknown")))
+        with self._writing() as connection:
+            connection.execute(change.values(status="unknown", reason="sent, no answer yet", sent_at=at))
 
     def set_order_status(self, order_id: str, status: OrderStatus, reason: str = "") -> None:
         """Move an open order on, never back. One that has ended stays as it ended."""

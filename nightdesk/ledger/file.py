@@ -16,12 +16,41 @@ import sqlalchemy as sa
 
 from nightdesk.database import sqlite_engine
 from nightdesk.errors import Misconfigured, OutOfSync
-from schemas.records import Book, CashEvent, Control, Fill, Mark, ModelRef, Order, PositionEvent, Restatement, Run
+from schemas.records import (
+    Book,
+    BrokerAccount,
+    CashEvent,
+    Consent,
+    Control,
+    Fill,
+    Mark,
+    ModelRef,
+    Order,
+    OutsideChange,
+    PositionEvent,
+    Restatement,
+    Run,
+)
 
-HEAD = "0003"
+HEAD = "0004"
 """The schema version that this code writes."""
 
-Record = TypeVar("Record", Book, CashEvent, Control, Fill, Mark, ModelRef, Order, PositionEvent, Restatement, Run)
+Record = TypeVar(
+    "Record",
+    Book,
+    BrokerAccount,
+    CashEvent,
+    Consent,
+    Control,
+    Fill,
+    Mark,
+    ModelRef,
+    Order,
+    OutsideChange,
+    PositionEvent,
+    Restatement,
+    Run,
+)
 
 
 def ledger_file(home: Path, mode: str) -> Path:

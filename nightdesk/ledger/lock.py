@@ -1,19 +1,32 @@
-"""One writer a book: a lock that the kernel releases when its process dies, however it dies."""
+"""One writer an account: a lock that the kernel releases when its process dies, however it dies."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def only_writer(folder: Path, name: str) -> Iterator[bool]:
-    """Hold the lock `name` for the length of the block; False, at once, where another process holds it."""
+def only_writer(folder: Path, name: str, inherited: int | None = None) -> Iterator[int | None]:
+    """Hold the lock `name` for the length of the block. Gives its file descriptor; None, at once, where another process has it.
+
+    A child to which that descriptor was passed on holds the same lock: it names it as `inherited`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name.replace('/', '-')}.lock").open("a") as file:
+    path = folder / f"{name.replace('/', '-')}.lock"
+    with path.open("a") as own:
+        held = inherited if inherited is not None and _is_open_on(inherited, path) else own.fileno()
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
+            yield None
             return
-        yield True
+        yield held
+
+
+def _is_open_on(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False

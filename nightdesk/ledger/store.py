@@ -10,12 +10,14 @@ import sqlalchemy as sa
 from nightdesk.database import insert_new
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger import tables
+from nightdesk.ledger.accounts import Accounts
+from nightdesk.ledger.consents import Consents
 from nightdesk.ledger.controls import Controls
 from nightdesk.ledger.decisions import Decisions
 from schemas.records import Book, CashEvent, Fill, Mark, ModelRef, PositionEvent, Restatement, Run
 
 
-class Ledger(Decisions, Controls):
+class Ledger(Decisions, Controls, Consents, Accounts):
     """Reads and writes of one ledger file."""
 
     # books and runs

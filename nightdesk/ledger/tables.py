@@ -112,6 +112,7 @@ orders = sa.Table(
     _text("decision_sha256"),
     _text("status"),
     _text("reason"),
+    sa.Column("sent_at", Instant),
 )
 
 fills = sa.Table(
@@ -201,4 +202,41 @@ controls = sa.Table(
     _text("who"),
     sa.Column("at", Instant, nullable=False),
     _text("reason"),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("account", sa.Text, primary_key=True),
+    _text("broker"),
+    _text("number"),
+)
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    sa.Column("decision_sha256", sa.Text, primary_key=True),
+    _book_id(),
+    sa.Column("session", sa.Date, nullable=False),
+    _text("answer"),
+    _text("who"),
+    sa.Column("at", Instant, nullable=False),
+    _text("reason"),
+)
+
+outside_changes = sa.Table(
+    "outside_changes",
+    metadata,
+    _book_id(),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("session", sa.Date, nullable=False),
+    _text("instrument"),
+    sa.Column("quantity", DecimalText, nullable=False),
+    sa.Column("amount", DecimalText, nullable=False),
+    _text("sentence"),
+    sa.Column("found_at", Instant, nullable=False),
+    sa.Column("adopted_at", Instant),
+    _text("adopted_by"),
+    _text("reason"),
+    sa.PrimaryKeyConstraint("book_id", "reference", name="one_row_an_outside_change"),
 )

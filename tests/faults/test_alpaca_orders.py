@@ -73,7 +73,7 @@ def test_a_server_that_says_nothing_is_given_up(
 def test_a_submit_ends_at_its_deadline_whatever_the_server_does(
     broker: AlpacaBroker, world: AlpacaWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alpaca, "SUBMIT_DEADLINE_S", 0.1)
+    monkeypatch.setattr(broker, "_submit_deadline_s", 0.1)
     world.stub.faults.append(Fault(Reply(silent=True)))
     answer = send(broker, world)
     assert answer.outcome == "unknown" and "0.1 s" in answer.reason

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nightdesk import wiring
 from nightdesk.ledger.status import book_statuses
 from nightdesk.market.sample import SampleSource
+from nightdesk.wiring import markets
 from schemas.bars import Bars
 from tests.desks import played, strategy_file
 
@@ -48,7 +48,7 @@ def test_a_bad_bar_ends_the_day_before_anything_is_stored(
         def fetch_bars(self, symbols: list[str], first: date, last: date) -> pd.DataFrame:  # type: ignore[override]  # as narrow as it is used
             return corrupt(super().fetch_bars(symbols, first, last).copy()).reset_index(drop=True)
 
-    monkeypatch.setattr(wiring, "SampleSource", Corrupted)
+    monkeypatch.setattr(markets, "SampleSource", Corrupted)
     report = played(strategy_file(tmp_path), SESSION, tmp_path)
     assert (report.outcome, report.exit_code) == ("no trade: data", 3)
     assert named in report.reason and "^GSPC" in report.reason and "Traceback" not in report.reason

@@ -59,20 +59,20 @@ def orders(home: Path) -> list[Order]:
 def before_submission(patch: pytest.MonkeyPatch, act: Callable[[], None]) -> list[str]:
     """Do something after the decision was committed and before the first order leaves; the ids of what is sent then."""
     sent: list[str] = []
-    honest_look, honest_submit = PaperBroker.find_order, PaperBroker.submit_order
+    honest_look, honest_submit = PaperBroker.capabilities, PaperBroker.submit_order
     done: list[bool] = []
 
-    def look(broker: PaperBroker, order_id: str) -> Any:
+    def look(broker: PaperBroker) -> Any:
         if not done:
             done.append(True)
             act()
-        return honest_look(broker, order_id)
+        return honest_look(broker)
 
     def submit(broker: PaperBroker, request: Any) -> Any:
         sent.append(request.order_id)
         return honest_submit(broker, request)
 
-    patch.setattr(PaperBroker, "find_order", look)
+    patch.setattr(PaperBroker, "capabilities", look)
     patch.setattr(PaperBroker, "submit_order", submit)
     return sent
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from nightdesk import wiring
 from nightdesk.clock import WallClock
 from nightdesk.day.opening import Closed
 from nightdesk.day.play import play_day
@@ -24,6 +23,7 @@ from nightdesk.market.sample import SampleSource
 from nightdesk.market.store import BarStore
 from nightdesk.market.yahoo import YahooSource
 from nightdesk.settings import Settings
+from nightdesk.wiring import markets
 from schemas.bars import Bars
 from schemas.records import DayReport
 from tests.desks import strategy_file
@@ -155,7 +155,7 @@ def test_nobody_waits_past_0925_for_a_bar(desk: Living, server: YahooServer) -> 
 def test_a_vendor_that_refuses_to_answer_is_not_an_empty_market(
     desk: Living, server: YahooServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "YahooSource", partial(YahooSource, retry_wait_s=0.01))
+    monkeypatch.setattr(markets, "YahooSource", partial(YahooSource, retry_wait_s=0.01))
     desk.day(THURSDAY)
     server.fault = always(429, "Too Many Requests")
     report = desk.day(FRIDAY)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from nightdesk import wiring
 from nightdesk.day.play import play_day
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.settings import Settings
+from nightdesk.wiring.strategies import load_strategy
 from schemas.strategy import Strategy
 from tests.desks import settings_in
 from tests.strategy_documents import NO_MLFLOW, Document, saved, seed, two_instruments, with_key
@@ -23,7 +23,7 @@ MONDAY = date(2018, 12, 3)
 
 
 def load(document: Document, folder: Path) -> Strategy:
-    return wiring.load_strategy(saved(document, folder), settings_in(folder / "home"))
+    return load_strategy(saved(document, folder), settings_in(folder / "home"))
 
 
 def refusal(document: Document, folder: Path) -> str:
@@ -44,7 +44,7 @@ def shown(key: str) -> str:
 
 
 def test_the_seed_strategy_and_its_cheap_copy_load(tmp_path: Path) -> None:
-    assert wiring.load_strategy("sp500_svc", Settings()).name == "sp500_svc"
+    assert load_strategy("sp500_svc", Settings()).name == "sp500_svc"
     assert load(seed(), tmp_path).model.estimator == "sklearn.linear_model.LogisticRegression"
 
 
@@ -189,7 +189,7 @@ def test_what_is_no_toml_is_refused_with_the_file(content: bytes, tmp_path: Path
     path = tmp_path / "broken.toml"
     path.write_bytes(content)
     with pytest.raises(Misconfigured, match="is not a TOML file") as refused:
-        wiring.load_strategy(str(path), settings_in(tmp_path / "home"))
+        load_strategy(str(path), settings_in(tmp_path / "home"))
     assert str(path) in refused.value.message and "\n" not in refused.value.message
 
 
@@ -197,4 +197,4 @@ def test_a_name_without_a_file_is_refused_with_the_names_there_are(tmp_path: Pat
     saved(seed(), tmp_path)
     here = Settings(home=tmp_path / "home", strategies=tmp_path)
     with pytest.raises(Misconfigured, match=r"strategy was 'nothing', allowed: .*: strategy\.$"):
-        wiring.load_strategy("nothing", here)
+        load_strategy("nothing", here)

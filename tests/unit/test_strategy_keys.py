@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from nightdesk import wiring
 from nightdesk.day.opening import Closed
 from nightdesk.day.play import play_day
 from nightdesk.errors import Misconfigured
@@ -18,6 +17,7 @@ from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.market.sample import SampleSource
 from nightdesk.settings import CHECKOUT, Settings
+from nightdesk.wiring import markets
 from schemas.bars import Bars
 from schemas.outcomes import ending
 from schemas.strategy import Strategy
@@ -106,6 +106,8 @@ EXAMPLES: dict[str, Row] = {
     "limits.end_date": Row("2018-12-04", sessions=TWO),
     "broker.name": Row("another"),
     "broker.account": Row("another"),
+    "broker.account_number": Row("A1", elsewhere="tests/unit/test_live_switches.py::test_live_needs_two_switches_of_one_account"),
+    "broker.execution": Row("confirm"),
     "broker.time_in_force": Row("day"),
 }
 
@@ -148,9 +150,9 @@ def answer(document: Document, row: Row, folder: Path) -> object:
         save_closes_apart(folder / "data")
     with pytest.MonkeyPatch.context() as patch:
         if row.absent:
-            patch.setattr(wiring, "SampleSource", source_without(*row.absent))
+            patch.setattr(markets, "SampleSource", source_without(*row.absent))
         if row.rewritten:
-            patch.setattr(wiring, "SampleSource", Rewriting)
+            patch.setattr(markets, "SampleSource", Rewriting)
         try:
             made = [play_day(path, session, "paper", "manual", here) for session in row.sessions]
         except Misconfigured as refused:

@@ -9,7 +9,7 @@ from nightdesk.errors import Misconfigured
 from nightdesk.market.quarantine import Quarantine
 from nightdesk.market.store import BarStore
 from nightdesk.settings import Settings
-from nightdesk.wiring import load_strategy
+from nightdesk.wiring.strategies import load_strategy
 from tests.strategy_documents import saved, seed, with_key
 
 WRONG = ["../../x", "", "AAPL?qty=1", "AAPL\0", "A" * 10_000, "AAPL\n", "aapl", "AAPL' or '1'='1", "A/B", "\u202eAAPL"]

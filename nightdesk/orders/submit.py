@@ -1,0 +1,195 @@
+"""Sending the intents of a decision: in time, with consent where it is wanted, inside limits and states, each once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from nightdesk.brokers.broker import OrderRequest
+from nightdesk.clock import WallClock
+from nightdesk.errors import LimitBreached, OrderRefused, OutOfSync, TryAgain
+from nightdesk.orders.checks import Checks, final_checks, held_back, sells_first
+from nightdesk.orders.desk import OrderDesk
+from nightdesk.orders.recover import found_order
+from schemas.outcomes import ending
+from schemas.records import Decision, Order
+
+SENDINGS = 2
+"""How often a request is sent in all, under one id, where it did not arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of a decision's intents: an outcome of `schemas.outcomes`, why, and the command's exit code."""
+
+    outcome: str
+    reason: str
+    exit_code: int
+
+    @classmethod
+    def of(cls, outcome: str, reason: str) -> "Ended":
+        return cls(outcome, reason, ending(outcome).exit_code)
+
+
+def submit_decided(desk: OrderDesk, decision: Decision) -> Ended:
+    """Send what a committed decision intends and has not been sent, sells first. Ends as the decision did where that is nothing.
+
+    The first request that a limit or a state holds back keeps back the rest, which stay intents; a refused order is recorded and
+    the others go on; an order of unknown outcome stops all that would follow it.
+    """
+    orders = [order for order in desk.ledger.orders(desk.book.book_id, decision.session) if order.attempt == decision.attempt]
+    decided = Ended.of(str(decision.body["outcome"]), str(decision.body["reason"]))
+    todo = [order for order in orders if order.status in ("intent", "unknown")]
+    if not todo:
+        return _after(desk, decision, decided)
+    if desk.clock.now() > desk.deadline(decision.execution_session):
+        return _expired(desk, decision, todo)
+    if waits := _waits(desk, decision, todo):
+        return waits
+    return _sent(desk, decision, decided, todo)
+
+
+def _sent(desk: OrderDesk, decision: Decision, decided: Ended, todo: list[Order]) -> Ended:
+    checks = final_checks(desk, decision)
+    for order in sells_first(todo):
+        if desk.clock.now() > desk.deadline(order.execution_session):
+            return _expired(desk, decision, todo)
+        outcome, why = held_back(_without(checks, order), order)
+        if why:
+            return _held_back(desk, decision, decided, outcome, why)
+        _require_as_decided(decision, order)
+        if _submitted(desk, order) == "unknown":
+            return Ended.of(
+                "unknown order", f"nobody knows whether the broker has {order.order_id}; nothing more leaves until then"
+            )
+        checks.orders = [row for row in checks.orders if row.order_id != order.order_id]
+        checks.orders.append(desk.ledger.order(order.order_id) or order)
+    return _after(desk, decision, decided)
+
+
+def _require_as_decided(decision: Decision, order: Order) -> None:
+    """Raise `OutOfSync` where an order's row is not what the decision's document says: consent and record are about that."""
+    intents: Any = decision.body["intents"]
+    intent: Any = next((row for row in intents if row["order_id"] == order.order_id), {})
+    now = {
+        "instrument": order.instrument,
+        "quantity": format(order.quantity, "f"),
+        "reference_price": format(order.reference_price, "f"),
+        "time_in_force": order.time_in_force,
+    }
+    other = [f"{name} was {intent.get(name)}, is {value}" for name, value in now.items() if intent.get(name) != value]
+    if other:
+        raise OutOfSync(f"The order {order.order_id} is not what was decided: {', '.join(other)}.", order_id=order.order_id)
+
+
+def _without(checks: Checks, order: Order) -> Checks:
+    """The same checks for an order that was sent before and did not arrive: it does not stand in its own way."""
+    others = [row for row in checks.orders if row.order_id != order.order_id]
+    return Checks(checks.desk, checks.execution_session, checks.state, checks.quotes, checks.at, others)
+
+
+def _submitted(desk: OrderDesk, order: Order) -> str:
+    """Send a request, and again under the same id where it did not arrive. Returns where the order stands."""
+    request = OrderRequest(order.order_id, order.instrument, order.quantity, order.time_in_force, order.execution_session)
+    for _ in range(SENDINGS):
+        sent_at = WallClock().now()
+        desk.ledger.set_orders_sent([order.order_id], sent_at)
+        try:
+            answer = desk.broker.submit_order(request)
+        except TryAgain as error:
+            desk.ledger.set_order_status(order.order_id, "unknown", error.message)
+            return "unknown"
+        desk.ledger.set_order_status(order.order_id, answer.outcome, answer.reason)
+        if answer.outcome != "unknown":
+            return answer.outcome
+        known = _looked_up(desk, order.order_id)
+        if known:
+            return known
+        if desk.clock.now() > desk.deadline(order.execution_session):
+            break
+    return "unknown"
+
+
+def _looked_up(desk: OrderDesk, order_id: str) -> str:
+    """Where an order of unknown outcome stands at the broker; "" where it did not arrive, "unknown" where nobody answers."""
+    order = desk.ledger.order(order_id)
+    try:
+        known = found_order(desk, order) if order else None
+    except TryAgain:
+        return "unknown"
+    if known is None:
+        return ""
+    desk.ledger.set_order_status(order_id, known.status, known.reason)
+    return known.status
+
+
+# what is not sent
+
+
+def _waits(desk: OrderDesk, decision: Decision, todo: list[Order]) -> Ended | None:
+    """Why the intents wait, if they do: for a person's consent, or for the broker to take them."""
+    until = f"{desk.deadline(decision.execution_session):%Y-%m-%d %H:%M} UTC"
+    if needs_consent(desk, decision):
+        consent = desk.ledger.consent(decision.sha256)
+        if consent is None:
+            return Ended.of("waiting", f"for consent to {_listed(todo)} until {until}: nightdesk approve {decision.sha256[:12]}")
+        if consent.answer == "reject":
+            return _given_up(desk, decision, todo, f"rejected by {consent.who}: {consent.reason}")
+    takes, force = desk.broker.capabilities(), todo[0].time_in_force
+    if not takes.takes_now(force, desk.broker.clock().at):
+        return Ended.of(
+            "waiting", f"{_listed(todo)}: {desk.broker.name} takes {force} orders from {takes.opg_from} New York time"
+        )
+    return None
+
+
+def needs_consent(desk: OrderDesk, decision: Decision) -> bool:
+    """Whether a person is asked: where the strategy wants it now, or wanted it when this was decided."""
+    then = decision.envelope.get("strategy")
+    wanted = then.get("broker", {}).get("execution") if isinstance(then, dict) else None
+    return "confirm" in (desk.strategy.broker.execution, wanted)
+
+
+def _given_up(desk: OrderDesk, decision: Decision, todo: list[Order], why: str) -> Ended:
+    for order in todo:
+        if order.status == "intent":
+            desk.ledger.set_order_status(order.order_id, "canceled", why)
+    return Ended.of("no trade: not approved", why)
+
+
+def _expired(desk: OrderDesk, decision: Decision, todo: list[Order]) -> Ended:
+    """The deadline has passed: what was never sent has expired."""
+    for order in todo:
+        if order.status == "intent":
+            desk.ledger.set_order_status(order.order_id, "expired", "never left the desk before its open")
+    if needs_consent(desk, decision) and desk.ledger.consent(decision.sha256) is None:
+        return Ended.of("no trade: not approved", "nobody consented in time")
+    return Ended.of("no trade: late", f"the deadline for the open of {decision.execution_session} has passed")
+
+
+def _held_back(desk: OrderDesk, decision: Decision, decided: Ended, outcome: str, why: str) -> Ended:
+    """How the intents end where one was kept back: as that says, unless another has left."""
+    orders = desk.ledger.orders(desk.book.book_id, decision.session)
+    if any(order.status in ("accepted", "unknown", "filled") for order in orders):
+        code = LimitBreached.exit_code if outcome == "no trade: limit" else decided.exit_code
+        return Ended(decided.outcome, f"{decided.reason}; held back: {why}", code)
+    return Ended.of(outcome, f"held back as it was about to leave: {why}")
+
+
+def _after(desk: OrderDesk, decision: Decision, decided: Ended) -> Ended:
+    """As the decision said, unless the broker refused."""
+    orders = [order for order in desk.ledger.orders(desk.book.book_id, decision.session) if order.attempt == decision.attempt]
+    refused = [f"{order.instrument}: {order.reason}" for order in orders if order.status == "rejected"]
+    if refused:
+        outcome = "failed: order" if len(refused) == len(orders) else decided.outcome
+        return Ended(outcome, f"The broker refused: {'; '.join(refused)}.", OrderRefused.exit_code)
+    gone = [order for order in orders if order.status in ("expired", "canceled") and order.sent_at is None]
+    if gone and len(gone) == len(orders):
+        consent = desk.ledger.consent(decision.sha256)
+        denied = consent.answer == "reject" if consent else needs_consent(desk, decision)
+        return Ended.of("no trade: not approved" if denied else "no trade: late", gone[0].reason)
+    return decided
+
+
+def _listed(orders: list[Order]) -> str:
+    return ", ".join(
+        f"{'buy' if order.quantity > 0 else 'sell'} {abs(order.quantity):,.9g} {order.instrument}" for order in orders
+    )

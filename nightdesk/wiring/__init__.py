@@ -1,0 +1,1 @@
+"""Settings and a strategy file to objects: the one place where names become things. Each file is what one process needs."""
