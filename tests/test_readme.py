@@ -63,7 +63,7 @@ def test_a_second_make_day_plays_nothing_and_says_so(first_day: subprocess.Compl
 
 
 def test_make_test_runs_pytest() -> None:
-    assert _recipe("test") == [".venv/bin/python", "-m", "pytest"]
+    assert _recipe("test") == [".venv/bin/python", "-m", "pytest", "-n", "2", "--dist", "loadfile"]
 
 
 def test_the_console_blocks_show_the_two_commands() -> None:
