@@ -57,8 +57,9 @@ def ident(*parts: object) -> str:
 @dataclass
 class AlpacaAccount:
     """`parts` are the quantities in which an order fills, by client order id, the rest dies at the close; `rejected_later` are
-    ids that fail at the open, `filled_anyhow` those that fill though a cancel was asked for. `pays_after` is how many sessions
-    after its ex-date a dividend arrives; None: never, as at the real paper service."""
+    ids that fail at the open, `filled_anyhow` those that fill though a cancel was asked for, `never_filled` those that die at the
+    close; `renames` are symbols, old and new, by the session at whose open they change. `pays_after` is how many sessions after
+    its ex-date a dividend arrives; None: never, as at the real paper service."""
 
     now: datetime
     cash: Decimal = Decimal(0)
@@ -71,6 +72,8 @@ class AlpacaAccount:
     parts: dict[str, list[Decimal]] = field(default_factory=dict)
     rejected_later: set[str] = field(default_factory=set)
     filled_anyhow: set[str] = field(default_factory=set)
+    never_filled: set[str] = field(default_factory=set)
+    renames: dict[date, tuple[str, str]] = field(default_factory=dict)
     pays_after: int | None = 0
     orders: list[dict[str, Any]] = field(default_factory=list)
     activities: list[dict[str, Any]] = field(default_factory=list)
@@ -86,9 +89,13 @@ class AlpacaAccount:
         self.shown.setdefault(session, {})[symbol] = Shown(shown, Decimal(str(dividend)), Decimal(str(split)))
 
     def rename(self, old: str, new: str) -> None:
-        """A symbol changes overnight: the position goes by its new name."""
-        self.positions[new] = self.positions.pop(old)
-        self.prices[new] = self.prices.pop(old)
+        """A symbol changes overnight: the position goes by its new name, and so do the orders that wait."""
+        for held in (self.positions, self.prices):
+            if old in held:
+                held[new] = held.pop(old)
+        for row in self.open_orders():
+            if row["symbol"] == old:
+                row["symbol"] = new
 
     def next_open(self) -> datetime:
         return NYSE.opens_at(self.next_session())
@@ -266,6 +273,8 @@ class AlpacaAccount:
     # opens and closes
 
     def _open(self, session: date) -> None:
+        if session in self.renames:
+            self.rename(*self.renames[session])
         for symbol, shown in self.shown.get(session, {}).items():
             self._act(session, symbol, shown)
         for due, symbol, amount in [row for row in self._due if row[0] <= session]:
@@ -275,6 +284,8 @@ class AlpacaAccount:
             shown = self.shown.get(session, {}).get(row["symbol"])
             if row["client_order_id"] in self.rejected_later:
                 self._end(row, "rejected", failed_at=wire(self.now))
+            elif row["client_order_id"] in self.never_filled:
+                continue
             elif shown is not None and shown.price is not None:
                 self._fill(row, shown.price)
             elif row["time_in_force"] == "opg":

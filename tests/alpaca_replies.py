@@ -1,18 +1,14 @@
 """Orders sent to Alpaca's stub, and answers that say nothing clear."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any
 
 from nightdesk.brokers.alpaca import AlpacaBroker
 from nightdesk.brokers.broker import Answer, OrderRequest
 from tests.alpaca_account import NEW_YORK
 from tests.alpaca_data_server import Reply, told
-from tests.alpaca_stub import BUSY, DROPPED, HTML, TIMED_OUT
+from tests.alpaca_faults import BUSY, CLOSED, DROPPED, HTML, PAGE, TIMED_OUT
 from tests.alpaca_world import AlpacaWorld
-
-PAGE = b"<html><body>nginx</body></html>"
 
 
 def request(
@@ -26,14 +22,6 @@ def send(broker: AlpacaBroker, world: AlpacaWorld, **changes: str) -> Answer:
     return broker.submit_order(request(world, **changes))
 
 
-def without(key: str) -> Callable[[Any], Any]:
-    return lambda row: {name: value for name, value in row.items() if name != key}
-
-
-def having(**values: object) -> Callable[[Any], Any]:
-    return lambda row: {**row, **values}
-
-
 def new_york(session: date, hour: int, minute: int) -> datetime:
     return datetime.combine(session, time(hour, minute), NEW_YORK).astimezone(UTC)
 
@@ -41,6 +29,7 @@ def new_york(session: date, hour: int, minute: int) -> datetime:
 REPLIES = {
     "504": TIMED_OUT,
     "dropped": DROPPED,
+    "closed without a byte": CLOSED,
     "502 of html": HTML,
     "500": told(500, {"message": "internal server error occurred"}),
     "503 empty": Reply(503),

@@ -1,39 +1,31 @@
-"""A server on this machine that speaks Alpaca's trading API for an `AlpacaAccount`, with faults to switch on per request."""
+"""A server on this machine that speaks Alpaca's trading API for an `AlpacaAccount`, with faults to switch on per request.
 
+In a test: `with serving(AlpacaStub(account)) as stub`, and move the market through `stub.account`. As a process of its own:
+`python -m tests.alpaca_stub --port 0 --now 2018-12-04T00:30:00Z --cash 10000` prints its URL, and ends when its standard input
+does; `tests/alpaca_stub_process.py` starts it and moves its market over HTTP, as tests/alpaca_control.py says.
+"""
+
+import argparse
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import ceil
 from time import monotonic, time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.alpaca_account import OPEN_STATES, AlpacaAccount, RefusedError
+from tests.alpaca_control import CONTROL, controlled
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY, Reply, told
+from tests.alpaca_faults import BUSY, ORDERS, Fault
+from tests.alpaca_openapi import what_is_wrong
 from tests.alpaca_rows import account_row, asset_row, calendar, clock_row, position_row
-
-ORDERS, BY_CLIENT_ID = "/v2/orders", "/v2/orders:by_client_order_id"
-HTML = Reply(502, b"<html><body>502 Bad Gateway</body></html>", {"Content-Type": "text/html"})
-TIMED_OUT = told(504, {"code": 50410000, "message": "request timed out"})
-BUSY = told(429, {"code": 42910000, "message": "rate limit exceeded"})
-DROPPED = Reply(promised=10)
-"""The connection ends before the answer does."""
-
-
-@dataclass
-class Fault:
-    """What happens to the next requests of a method and a path. `reply` takes the place of the answer, `change` makes another
-    of its value; the request has its effect where `accepts`. It is spent after `times` requests."""
-
-    reply: Reply | None = None
-    change: Callable[[Any], Any] | None = None
-    accepts: bool = True
-    method: str = "POST"
-    path: str = ORDERS
-    times: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,13 +42,15 @@ class Asked:
 @dataclass
 class AlpacaStub:
     """`validate` sees every answer that is no fault and says what is wrong with it: `invalid` keeps that. New orders are hidden
-    from look-ups and lists for `appears_after_s`; `budget` is the most requests in a minute; `skew` sets the shown clock off."""
+    from look-ups and lists for `appears_after_s`; `budget` is the most requests in a minute, Alpaca's is 200; `skew` sets the
+    shown clock off."""
 
     account: AlpacaAccount
     validate: Callable[[str, str, int, object], list[str]] | None = None
     faults: list[Fault] = field(default_factory=list)
     appears_after_s: float = 0.0
     budget: int | None = None
+    minute_s: float = 60.0
     skew: timedelta = timedelta(0)
     most_a_page: int = 500
     asked: list[Asked] = field(default_factory=list)
@@ -77,6 +71,8 @@ class AlpacaStub:
 
     def reply(self, asked: Asked) -> Reply:
         with self._lock:
+            if asked.path.startswith(CONTROL):
+                return told(200, controlled(self, asked.path, asked.body))
             self.asked.append(asked)
             fault = next((row for row in self.faults if asked.method == row.method and asked.path.startswith(row.path)), None)
             if fault is None:
@@ -85,26 +81,41 @@ class AlpacaStub:
             if not fault.times:
                 self.faults.remove(fault)
             answer = self._answer(asked) if fault.accepts else Reply()
+            if answer.status == 200 and asked.method == "POST" and fault.accepts:
+                self._shape(fault, str(json.loads(answer.body)["client_order_id"]))
             if fault.change is not None:
                 answer = told(answer.status, fault.change(json.loads(answer.body)))
             return fault.reply or answer
 
+    def _shape(self, fault: Fault, order: str) -> None:
+        if fault.fate is not None:
+            fault.fate(self.account, order)
+        if fault.appears_after_s:
+            self._hidden[order] = monotonic() + fault.appears_after_s
+
     def _answer(self, asked: Asked) -> Reply:
         if (asked.headers.get("apca-api-key-id"), asked.headers.get("apca-api-secret-key")) != (KEY_ID, SECRET_KEY):
             return told(401, {"message": "unauthorized."})
-        if self.budget is not None and self._over_budget(self.budget):
-            return told(429, {"code": 42910000, "message": "rate limit exceeded"}, **{"X-RateLimit-Reset": str(int(time()) + 1)})
+        limits = {} if self.budget is None else self._counted(self.budget)
+        if limits.get("X-RateLimit-Remaining") == "-1":
+            return Reply(429, BUSY.body, {**BUSY.headers, **limits, "X-RateLimit-Remaining": "0"})
         try:
             status, value = self._routed(asked)
         except RefusedError as no:
             status, value = no.status, {"code": no.code, "message": no.message, **no.extra}
         if self.validate is not None:
             self.invalid += self.validate(asked.method, asked.path, status, value)
-        return Reply(204) if value is None else told(status, value)
+        return Reply(204, headers=limits) if value is None else told(status, value, **limits)
 
-    def _over_budget(self, most: int) -> bool:
-        self._arrivals = [at for at in self._arrivals if at > monotonic() - 60] + [monotonic()]
-        return len(self._arrivals) > most
+    def _counted(self, most: int) -> dict[str, str]:
+        """The headers of the rate limit; what would be one too many has -1 left, and does not count."""
+        now = time()
+        self._arrivals = [at for at in self._arrivals if at > now - self.minute_s]
+        left = most - len(self._arrivals) - 1
+        if left >= 0:
+            self._arrivals.append(now)
+        reset = ceil((self._arrivals or [now])[0] + self.minute_s)
+        return {"X-RateLimit-Limit": str(most), "X-RateLimit-Remaining": str(left), "X-RateLimit-Reset": str(reset)}
 
     def _routed(self, asked: Asked) -> tuple[int, Any]:
         account, (_, _, first, *rest) = self.account, asked.path.split("/")
@@ -182,8 +193,8 @@ class AlpacaStub:
 
 
 @contextmanager
-def serving(stub: AlpacaStub) -> Iterator[AlpacaStub]:
-    """The stub on a port of this machine; its `url` says where."""
+def serving(stub: AlpacaStub, port: int = 0) -> Iterator[AlpacaStub]:
+    """The stub on a port of this machine, a free one for 0; its `url` says where."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -195,8 +206,8 @@ def serving(stub: AlpacaStub) -> Iterator[AlpacaStub]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(self.command, parts.path, dict(parse_qsl(parts.query)), json.loads(body) if body else None, headers)
             reply = stub.reply(asked)
-            if reply.silent:
-                stub.stopped.wait(30)
+            if reply.silent or not reply.status:
+                stub.stopped.wait(30 if reply.silent else 0)
                 self.close_connection = True
                 return
             self.send_response(reply.status)
@@ -213,7 +224,7 @@ def serving(stub: AlpacaStub) -> Iterator[AlpacaStub]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as http:
         http.daemon_threads = True
         stub.url = f"http://127.0.0.1:{http.server_port}"
         thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
@@ -224,3 +235,22 @@ def serving(stub: AlpacaStub) -> Iterator[AlpacaStub]:
             stub.stopped.set()
             http.shutdown()
             thread.join()
+
+
+def main() -> None:
+    """Serve an account until the standard input ends."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--now", type=datetime.fromisoformat, required=True, help="the account's instant, with its zone")
+    parser.add_argument("--cash", type=Decimal, default=Decimal(10_000))
+    parser.add_argument("--validate", action="store_true", help="hold every answer against Alpaca's description of its API")
+    chosen = parser.parse_args()
+    account = AlpacaAccount(chosen.now, multiplier=1)
+    account.book("CSD", "deposit", chosen.cash)
+    with serving(AlpacaStub(account, what_is_wrong if chosen.validate else None), chosen.port) as stub:
+        print(stub.url, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,8 +11,8 @@ from nightdesk.brokers.alpaca import AlpacaBroker
 from nightdesk.brokers.broker import Answer
 from nightdesk.errors import TryAgain
 from tests.alpaca_data_server import Reply
-from tests.alpaca_replies import PAGE, REPLIES, having, new_york, send, without
-from tests.alpaca_stub import BY_CLIENT_ID, HTML, TIMED_OUT, Fault
+from tests.alpaca_faults import BY_CLIENT_ID, HTML, PAGE, TIMED_OUT, Fault, having, without
+from tests.alpaca_replies import REPLIES, new_york, send
 from tests.alpaca_world import AlpacaWorld
 
 

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from nightdesk.brokers.alpaca import AlpacaBroker
 from nightdesk.errors import Misconfigured, NightdeskError, TryAgain
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY, Reply, told
-from tests.alpaca_replies import PAGE, REPLIES, send
-from tests.alpaca_stub import HTML, ORDERS, Fault
+from tests.alpaca_faults import HTML, ORDERS, PAGE, Fault
+from tests.alpaca_replies import REPLIES, send
 from tests.alpaca_world import AlpacaWorld
 
 # what becomes of orders
