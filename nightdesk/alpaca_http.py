@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 from requests import PreparedRequest, RequestException, Response
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
+from urllib3.exceptions import HTTPError
 
 from nightdesk.errors import Misconfigured, NightdeskError, OrderRefused, TryAgain
 
@@ -30,6 +32,9 @@ DONE: Final = {"POST": 200, "DELETE": 204}
 """The one status that means yes."""
 REFUSED: Final = {"POST": (400, 403, 422), "DELETE": (404, 422)}
 """The statuses that mean no, where Alpaca gives its reason with them."""
+LARGEST_ANSWER: Final = 64 * 1024 * 1024
+"""Bytes of one answer, unpacked: a page of 500 orders has half a million."""
+CHUNK: Final = 65536
 KEY_CODES: Final = 401
 """The family of codes that are about the keys, as 40110000, whatever their status."""
 
@@ -45,18 +50,21 @@ def require_access(key_id: str, secret_key: SecretStr, base_url: str) -> None:
         raise Misconfigured.value("Alpaca's address", base_url, "a URL that begins with https:// or http://")
 
 
-def read_through(client: "RESTClient") -> None:
-    """Send all that an alpaca-py client asks through a `ReadTransport`. The SDK itself has no time limit, retries only 429
-    and 504, and its errors hold the secret."""
+def read_through(client: "RESTClient", await_turn: Callable[[], None] = lambda: None) -> "ReadTransport":
+    """Send all that an alpaca-py client asks through a `ReadTransport`, the one that is returned. The SDK itself has no time
+    limit, retries only 429 and 504, and its errors hold the secret."""
+    transport = ReadTransport(await_turn)
     for scheme in ("https://", "http://"):
-        client._session.mount(scheme, ReadTransport())
+        client._session.mount(scheme, transport)
+    return transport
 
 
 def send_once(client: "RESTClient") -> None:
     """Send what an alpaca-py client sends through an `OnceTransport`, and switch its own repetitions off."""
     client._retry = 0
+    transport = OnceTransport()
     for scheme in ("https://", "http://"):
-        client._session.mount(scheme, OnceTransport())
+        client._session.mount(scheme, transport)
 
 
 def within(deadline_s: float, ask: Callable[[], Answer]) -> Answer:
@@ -87,7 +95,7 @@ def fetch_answer(ask: Callable[[], Answer]) -> Answer:
     """What `ask` returns. Raises `TryAgain` where an answer is JSON, but not of the form that alpaca-py expects."""
     try:
         return ask()
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         reason = type(error).__name__
     raise TryAgain(f"Alpaca answered in a form that its API does not have ({reason}).", reason=reason)
 
@@ -97,16 +105,26 @@ def fetch_records(ask: Callable[[], Any]) -> dict[str, Records]:
     return fetch_answer(lambda: {name: _records(rows) for name, rows in ask().items()})
 
 
+class TooLargeError(RequestException):
+    """An answer that is larger than any of Alpaca's."""
+
+
 class ReadTransport(HTTPAdapter):
-    """Answers of status 200 that are JSON, for one fetch; never for orders, for it sends again what failed.
+    """Answers of status 200 that are JSON; never for orders, for it sends again what failed. `await_turn` is called before each
+    attempt, and `begin` before each fetch: within one no page may come twice.
 
     Raises `Misconfigured` where Alpaca refuses the keys or the request; `TryAgain` after the last attempt where it is busy,
     broken or silent, and where it gives one page twice (the SDK would turn pages for ever).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, await_turn: Callable[[], None] = lambda: None) -> None:
         super().__init__()
+        self._await_turn = await_turn
         self._answered: set[str] = set()
+
+    def begin(self) -> None:
+        """Forget which pages were given."""
+        self._answered = set()
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """The answer to a GET, whatever time limit the caller gave."""
@@ -122,14 +140,14 @@ class ReadTransport(HTTPAdapter):
         return response
 
     def _sent_once(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        self._await_turn()
         try:
-            response = super().send(request, *args, **kwargs)
-            body = response.content
-        except RequestException as error:  # it holds the request with its keys: it must not travel along
+            response = _whole(super().send(request, *args, **{**kwargs, "stream": True}))
+        except (RequestException, HTTPError) as error:  # it holds the request with its keys: it must not travel along
             reason = type(error).__name__
         else:
             _refuse_status(request, response)
-            if _json(body) is not None:
+            if _json(response.content) is not None:
                 return response
             reason = "what it answered is not JSON"
         raise TryAgain(f"Alpaca ({_host(request)}) could not be read: {reason}.", host=_host(request), reason=reason)
@@ -144,19 +162,34 @@ class OnceTransport(HTTPAdapter):
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """The answer to a POST or a DELETE, whatever time limit the caller gave."""
-        kwargs["timeout"] = TIMEOUT_S
-        method = str(request.method)
+        method, wait_s = str(request.method), None
         try:
-            response = super().send(request, *args, **kwargs)
-            _ = response.content
-        except RequestException as error:  # it holds the request with its keys: it must not travel along
+            response = _whole(super().send(request, *args, **{**kwargs, "timeout": TIMEOUT_S, "stream": True}))
+        except (RequestException, HTTPError) as error:  # it holds the request with its keys: it must not travel along
             reason = type(error).__name__
         else:
-            if response.status_code == DONE[method]:
+            if response.status_code == DONE[method] and (method != "POST" or _json(response.content) is not None):
                 return response
             _pass_on_refusal(request, response)
-            reason = f"it answered {response.status_code}{_message(request, response)}"
-        raise TryAgain(f"Whether Alpaca ({_host(request)}) took a {method} is not known: {reason}.", host=_host(request))
+            wait_s = seconds_until_reset(response.headers) if response.status_code == 429 else None
+            until = "" if wait_s is None else f", and takes no more until {_later(response.headers, wait_s):%H:%M:%S} UTC"
+            reason = f"it answered {response.status_code}{_message(request, response)}{until}"
+        sentence = f"Whether Alpaca ({_host(request)}) took a {method} is not known: {reason}."
+        raise TryAgain(sentence, host=_host(request), wait_s=wait_s)
+
+
+def _whole(response: Response) -> Response:
+    """The response with all of its body read, as UTF-8: JSON has no other coding. Raises `RequestException`, also where the body
+    is larger than any answer."""
+    parts, size = [], 0
+    for part in response.iter_content(CHUNK):
+        size += len(part)
+        if size > LARGEST_ANSWER:
+            response.close()
+            raise TooLargeError
+        parts.append(part)
+    response._content, response.encoding = b"".join(parts), "utf-8-sig"
+    return response
 
 
 def seconds_until_reset(headers: Mapping[str, str]) -> float | None:
@@ -169,6 +202,10 @@ def seconds_until_reset(headers: Mapping[str, str]) -> float | None:
         return min(max(float(headers["X-RateLimit-Reset"]) - answered_at, 0.0), LONGEST_WAIT_S)
     except (KeyError, ValueError):
         return None
+
+
+def _later(headers: Mapping[str, str], wait_s: float) -> datetime:
+    return parsedate_to_datetime(headers["Date"]) + timedelta(seconds=wait_s)
 
 
 def _pause_s(state: RetryCallState) -> float:
@@ -217,7 +254,8 @@ def _message(request: PreparedRequest, response: Response) -> str:
 def _said(request: PreparedRequest, response: Response) -> str:
     """What the server says about an error, short and without the keys; empty for a page of HTML."""
     body = _json(response.content)
-    said = " ".join(str(body.get("message") or "").split()) if isinstance(body, dict) else ""
+    told = body.get("message") if isinstance(body, dict) else None
+    said = "".join(filter(str.isprintable, " ".join(told.split()))) if isinstance(told, str) else ""
     for header in KEY_HEADERS:
         said = said.replace(str(request.headers.get(header) or header), "(key)")
     return said[:200].rstrip(".")
@@ -231,12 +269,19 @@ def _records(rows: Any) -> Records:
 
 
 def _json(body: bytes) -> object:
-    """The value of a JSON document; None for anything else."""
+    """The value of a JSON document; None for anything else, as one with a name twice in one object, or no end of nesting."""
     try:
-        value: object = json.loads(body)
-    except ValueError:
+        value: object = json.loads(body, object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError):
         return None
     return value
+
+
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a name twice in one object")
+    return made
 
 
 def _host(request: PreparedRequest) -> str:

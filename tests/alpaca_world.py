@@ -25,8 +25,10 @@ class AlpacaWorld:
         account = AlpacaAccount(evening(self.sessions[0]), multiplier=1, flags={"shorting_enabled": False})
         self.stub = AlpacaStub(account, what_is_wrong)
 
-    def open_broker(self) -> AlpacaBroker:
-        return AlpacaBroker(KEY_ID, SecretStr(SECRET_KEY), "paper", lambda: self.stub.account.now, self.stub.url)
+    def open_broker(self, requests_a_minute: int | None = None) -> AlpacaBroker:
+        return AlpacaBroker(
+            KEY_ID, SecretStr(SECRET_KEY), "paper", lambda: self.stub.account.now, self.stub.url, requests_a_minute
+        )
 
     def deposit(self, broker: Broker, amount: Decimal) -> None:
         self.stub.account.book("CSD", "deposit", amount)

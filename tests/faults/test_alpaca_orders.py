@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from nightdesk import alpaca_http
-from nightdesk.brokers import alpaca
 from nightdesk.brokers.alpaca import AlpacaBroker
 from nightdesk.brokers.broker import Answer
 from nightdesk.errors import TryAgain
@@ -73,11 +72,11 @@ def test_a_server_that_says_nothing_is_given_up(
 def test_a_submit_ends_at_its_deadline_whatever_the_server_does(
     broker: AlpacaBroker, world: AlpacaWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker, "_submit_deadline_s", 0.1)
+    monkeypatch.setattr(broker._wire, "_submit_deadline_s", 0.1)
     world.stub.faults.append(Fault(Reply(silent=True)))
     answer = send(broker, world)
     assert answer.outcome == "unknown" and "0.1 s" in answer.reason
-    monkeypatch.setattr(alpaca, "SUBMIT_DEADLINE_S", 30.0)
+    monkeypatch.setattr(broker._wire, "_submit_deadline_s", 30.0)
     assert send(broker, world).outcome == "accepted"
     assert len(world.stub.account.orders) == 1
 

@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightdesk.brokers.alpaca_answers import account_of, activity_of, clock_of, order_of, positions_of, status_of, uuid_of
+from nightdesk.brokers.alpaca_activities import activities_of
+from nightdesk.brokers.alpaca_answers import account_of, clock_of, order_of, positions_of, status_of
+from nightdesk.brokers.alpaca_fields import uuid_of
+from nightdesk.brokers.broker import Activity
 from nightdesk.errors import TryAgain
+
+
+def activity_of(row: dict[str, Any], order_ids: dict[str, str]) -> Activity | None:
+    return next(iter(activities_of([row], order_ids)), None)
+
 
 ORDER: dict[str, Any] = {
     "id": "61e69015-8549-4bfd-b9c3-01e75843f47d",
@@ -127,7 +135,7 @@ def test_an_account_is_its_number_its_cash_and_whether_it_may_trade() -> None:
         ({"trading_blocked": True}, "trading_blocked"),
         ({"trade_suspended_by_user": True}, "trade_suspended_by_user"),
         ({"status": "ACCOUNT_CLOSED"}, "its status is 'ACCOUNT_CLOSED'"),
-        ({"status": None}, "its status is None"),
+        ({"status": None}, "its status is 'nothing'"),
     ],
 )
 def test_an_account_that_may_not_trade_says_why(change: dict[str, Any], why: str) -> None:
