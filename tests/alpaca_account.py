@@ -1,22 +1,19 @@
 """An account at Alpaca on a made-up exchange: what its orders become, and how the wire writes it.
 
 The clock stands where a test puts it. Orders for the next open fill there at the shown price; what is not shown has no open.
-Rules and sentences of refusals are those of Alpaca's reference and of recordings of its paper service.
+What it refuses is in tests/alpaca_rules.py.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
-from zoneinfo import ZoneInfo
 
-from nightdesk.sessions import exchange_sessions
+from tests.alpaca_rules import NEW_YORK, NYSE, RefusedError, require_account, require_form
 
-NEW_YORK = ZoneInfo("America/New_York")
-NYSE = exchange_sessions("XNYS")
 CENT = Decimal("0.01")
 OPEN_STATES = ("accepted", "new", "pending_new", "partially_filled", "pending_cancel", "held")
 NULLS = (
@@ -32,16 +29,6 @@ class Shown:
     price: Decimal | None
     dividend: Decimal = Decimal(0)
     split: Decimal = Decimal(1)
-
-
-@dataclass
-class RefusedError(Exception):
-    """What Alpaca answers where it says no."""
-
-    status: int
-    code: int
-    message: str
-    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 def wire(instant: datetime) -> str:
@@ -76,6 +63,7 @@ class AlpacaAccount:
     renames: dict[date, tuple[str, str]] = field(default_factory=dict)
     pays_after: int | None = 0
     orders: list[dict[str, Any]] = field(default_factory=list)
+    by_client_id: dict[str, dict[str, Any]] = field(default_factory=dict)
     activities: list[dict[str, Any]] = field(default_factory=list)
     positions: dict[str, Decimal] = field(default_factory=dict)
     prices: dict[str, Decimal] = field(default_factory=dict)
@@ -157,11 +145,11 @@ class AlpacaAccount:
 
     def submit(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The order that a request becomes. Raises `RefusedError`."""
-        self._check_form(body)
+        require_form(self, body)
         symbol, side = str(body["symbol"]), str(body["side"])
         notional = body.get("notional")
         quantity = None if notional is not None else Decimal(str(body["qty"]))
-        self._check_account(symbol, side, quantity, notional)
+        require_account(self, symbol, side, quantity, notional)
         number = len(self.orders)
         row: dict[str, Any] = dict.fromkeys(NULLS.split())
         row |= {
@@ -176,7 +164,8 @@ class AlpacaAccount:
             "qty": None if quantity is None else f"{quantity.normalize():f}",
             "filled_qty": "0",
             "order_class": "",
-            **dict.fromkeys(("order_type", "type"), "market"),
+            **dict.fromkeys(("order_type", "type"), body.get("type", "market")),
+            "limit_price": None if body.get("limit_price") is None else str(body["limit_price"]),
             "side": side,
             "time_in_force": body["time_in_force"],
             "status": "pending_new" if self.is_open() else "accepted",
@@ -184,14 +173,15 @@ class AlpacaAccount:
             "position_intent": "buy_to_open" if side == "buy" else "sell_to_close",
         }
         self.orders.append(row)
+        self.by_client_id[row["client_order_id"]] = row
         answer = dict(row)
-        if self.is_open():
+        if self.is_open() and body["time_in_force"] != "cls" and _reaches(row, self.price(symbol)):
             self._fill(row, self.price(symbol))
         return answer
 
     def cancel(self, order: str) -> None:
         """Raises `RefusedError` where there is nothing to cancel."""
-        row = self.by(id=order)
+        row = next((row for row in self.orders if row["id"] == order), None)
         if row is None:
             raise RefusedError(404, 40410000, f"order not found for {order}")
         if row["status"] not in OPEN_STATES:
@@ -200,68 +190,6 @@ class AlpacaAccount:
             row["status"] = "pending_cancel"
         else:
             self._end(row, "canceled")
-
-    def by(self, **wanted: str) -> dict[str, Any] | None:
-        ((key, value),) = wanted.items()
-        return next((row for row in self.orders if row[key] == value), None)
-
-    def _check_form(self, body: Mapping[str, Any]) -> None:
-        """What is wrong with a request as such."""
-        client_id, force = str(body.get("client_order_id", "")), body.get("time_in_force")
-        quantity, notional = body.get("qty"), body.get("notional")
-        if len(client_id) > 128:
-            raise RefusedError(422, 40010001, "client_order_id must be no more than 128 characters")
-        if client_id and self.by(client_order_id=client_id):
-            raise RefusedError(422, 40010001, "client_order_id must be unique")
-        if quantity is not None and notional is not None:
-            raise RefusedError(422, 40010001, "only one of qty or notional is accepted")
-        if quantity is None and notional is None:
-            raise RefusedError(422, 40010001, "qty or notional is required")
-        amount = Decimal(str(quantity if notional is None else notional))
-        if not amount.is_finite() or amount <= 0:
-            raise RefusedError(422, 40010001, "qty must be > 0" if notional is None else "notional must be > 0")
-        fractional = notional is not None or amount != amount.to_integral_value()
-        if fractional and force != "day":
-            raise RefusedError(422, 42210000, "fractional orders must be DAY orders")
-        if str(body["symbol"]) in self.whole_only and fractional:
-            raise RefusedError(403, 40310000, f'asset "{body["symbol"]}" is not fractionable')
-        here = self.now.astimezone(NEW_YORK).time()
-        if force == "opg" and time(9, 28) <= here < time(19):
-            raise RefusedError(403, 40310000, "opg orders must be submitted after 7:00pm and before 9:28am")
-        if force == "cls" and time(15, 50) <= here < time(19):
-            raise RefusedError(403, 40310000, "cls orders must be submitted after 7:00pm and before 3:55pm")
-
-    def _check_account(self, symbol: str, side: str, quantity: Decimal | None, notional: object) -> None:
-        """What is wrong with a request at this account, now."""
-        if symbol in self.unlisted:
-            raise RefusedError(422, 42210000, f'asset "{symbol}" not found')
-        if symbol in self.untradable:
-            raise RefusedError(422, 42210000, f'asset "{symbol}" is not tradable')
-        if self.flags.get("trade_suspended_by_user"):
-            raise RefusedError(403, 40310000, "new orders are rejected by user request")
-        if self.flags.get("account_blocked") or self.flags.get("trading_blocked"):
-            raise RefusedError(403, 40310000, "account is not authorized to trade")
-        if any(row["symbol"] == symbol and row["side"] != side for row in self.open_orders()):
-            rejected = {"reject_reason": "opposite side market/stop order exists"}
-            raise RefusedError(403, 40310000, "potential wash trade detected. use complex orders", rejected)
-        price = self.price(symbol)
-        wanted = quantity if quantity is not None else Decimal(str(notional)) / price
-        if side == "buy" and wanted * price > self.buying_power():
-            extra = {"buying_power": f"{self.buying_power():f}", "cost_basis": f"{wanted * price:f}"}
-            raise RefusedError(403, 40310000, "insufficient buying power", extra)
-        if side == "sell":
-            self._check_sale(symbol, wanted)
-
-    def _check_sale(self, symbol: str, wanted: Decimal) -> None:
-        held = self.positions.get(symbol, Decimal(0))
-        waiting = sum((Decimal(row["qty"] or 0) for row in self.open_orders() if row["symbol"] == symbol), Decimal(0))
-        if held > 0 and wanted > held - waiting:
-            left = f"{held - waiting:f}"
-            said = f"insufficient qty available for order (requested: {wanted:f}, available: {left})"
-            more = {"available": left, "existing_qty": f"{held:f}", "held_for_orders": f"{waiting:f}", "symbol": symbol}
-            raise RefusedError(403, 40310000, said, more)
-        if held <= 0 and not self.flags.get("shorting_enabled", True):
-            raise RefusedError(403, 40310000, "account is not allowed to short")
 
     def _session_of(self, force: str) -> date:
         """The session at whose open, or inside which, an order trades."""
@@ -286,7 +214,7 @@ class AlpacaAccount:
                 self._end(row, "rejected", failed_at=wire(self.now))
             elif row["client_order_id"] in self.never_filled:
                 continue
-            elif shown is not None and shown.price is not None:
+            elif shown is not None and shown.price is not None and _reaches(row, shown.price):
                 self._fill(row, shown.price)
             elif row["time_in_force"] == "opg":
                 self._end(row, "expired")
@@ -345,3 +273,9 @@ class AlpacaAccount:
     def _end(self, row: dict[str, Any], state: str, **more: str) -> None:
         stamps = {f"{state}_at": wire(self.now)} if state in ("canceled", "expired") else {}
         row |= {"status": state, "updated_at": wire(self.now), **stamps, **more}
+
+
+def _reaches(row: Mapping[str, Any], price: Decimal) -> bool:
+    """Whether an order trades at a price: a market order at any."""
+    limit = row["limit_price"]
+    return limit is None or (price <= Decimal(limit) if row["side"] == "buy" else price >= Decimal(limit))

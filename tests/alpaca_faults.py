@@ -86,24 +86,20 @@ def with_nanoseconds(row: Any) -> Any:
 
 def _in_parts(account: AlpacaAccount, order: str) -> None:
     """Two fills, a third and a half of the order; the rest dies."""
-    row = account.by(client_order_id=order)
-    if row is not None:
-        whole = Decimal(row["qty"])
-        account.parts[order] = [part for part in (whole // 3, whole // 2) if part]
+    whole = Decimal(account.by_client_id[order]["qty"])
+    account.parts[order] = [part for part in (whole // 3, whole // 2) if part]
 
 
 def _split_overnight(account: AlpacaAccount, order: str) -> None:
     """4 for 1 at the next open, at a quarter of the price that was shown for it."""
-    row = account.by(client_order_id=order)
-    if row is not None:
-        account.show_open(account.next_session(), row["symbol"], account.price(row["symbol"]) / 4, split=4)
+    symbol = account.by_client_id[order]["symbol"]
+    account.show_open(account.next_session(), symbol, account.price(symbol) / 4, split=4)
 
 
 def _renamed(account: AlpacaAccount, order: str) -> None:
     """The symbol has an X more from the next open on."""
-    row = account.by(client_order_id=order)
-    if row is not None:
-        account.renames[account.next_session()] = (row["symbol"], f"{row['symbol']}X")
+    symbol = account.by_client_id[order]["symbol"]
+    account.renames[account.next_session()] = (symbol, f"{symbol}X")
 
 
 def _of(method: str, path: str, **fault: Any) -> Callable[[], Fault]:

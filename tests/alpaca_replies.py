@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from nightdesk.brokers.alpaca import AlpacaBroker
 from nightdesk.brokers.broker import Answer, OrderRequest
-from tests.alpaca_account import NEW_YORK
 from tests.alpaca_data_server import Reply, told
 from tests.alpaca_faults import BUSY, CLOSED, DROPPED, HTML, PAGE, TIMED_OUT
+from tests.alpaca_rules import NEW_YORK
 from tests.alpaca_world import AlpacaWorld
 
 

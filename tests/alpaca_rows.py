@@ -5,7 +5,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.alpaca_account import NEW_YORK, NYSE, AlpacaAccount, RefusedError, ident
+from tests.alpaca_account import AlpacaAccount, ident
+from tests.alpaca_rules import NEW_YORK, NYSE, RefusedError
 
 
 def account_row(account: AlpacaAccount) -> dict[str, Any]:

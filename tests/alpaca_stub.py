@@ -19,13 +19,15 @@ from math import ceil
 from time import monotonic, time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
-from tests.alpaca_account import OPEN_STATES, AlpacaAccount, RefusedError
+from tests.alpaca_account import OPEN_STATES, AlpacaAccount
 from tests.alpaca_control import CONTROL, controlled
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY, Reply, told
 from tests.alpaca_faults import BUSY, ORDERS, Fault
 from tests.alpaca_openapi import what_is_wrong
 from tests.alpaca_rows import account_row, asset_row, calendar, clock_row, position_row
+from tests.alpaca_rules import RefusedError
 
 
 @dataclass(frozen=True)
@@ -125,14 +127,14 @@ class AlpacaStub:
                 self._hidden[row["client_order_id"]] = monotonic() + self.appears_after_s
                 return 200, row
             case "DELETE", "orders", [order]:
-                account.cancel(order)
+                account.cancel(_order_id(order))
                 return 204, None
             case "GET", "orders", []:
                 return 200, self._listed(asked.query)
             case "GET", "orders:by_client_order_id", []:
                 return 200, self._found(client_order_id=asked.query.get("client_order_id", ""))
             case "GET", "orders", [order]:
-                return 200, self._found(id=order)
+                return 200, self._found(id=_order_id(order))
             case "GET", "account", []:
                 return 200, account_row(account)
             case "GET", "account", ["activities", *kinds]:
@@ -190,6 +192,13 @@ class AlpacaStub:
         if token := query.get("page_token"):
             begin = [row["id"] for row in rows].index(token) + 1
         return rows[begin : begin + min(int(query.get("page_size", "100")), 100, self.most_a_page)]
+
+
+def _order_id(told: str) -> str:
+    try:
+        return str(UUID(told))
+    except ValueError:
+        raise RefusedError(422, 40010001, "order_id is missing") from None
 
 
 @contextmanager

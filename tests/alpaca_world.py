@@ -7,9 +7,10 @@ from pydantic import SecretStr
 
 from nightdesk.brokers.alpaca import AlpacaBroker
 from nightdesk.brokers.broker import Broker
-from tests.alpaca_account import NEW_YORK, AlpacaAccount
+from tests.alpaca_account import AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
 from tests.alpaca_openapi import what_is_wrong
+from tests.alpaca_rules import NEW_YORK
 from tests.alpaca_stub import AlpacaStub
 from tests.paper_market import SESSIONS
 
