@@ -62,13 +62,14 @@ class AlpacaAccount:
     never_filled: set[str] = field(default_factory=set)
     renames: dict[date, tuple[str, str]] = field(default_factory=dict)
     pays_after: int | None = 0
+    half_booked: bool = False
     orders: list[dict[str, Any]] = field(default_factory=list)
     by_client_id: dict[str, dict[str, Any]] = field(default_factory=dict)
     activities: list[dict[str, Any]] = field(default_factory=list)
     positions: dict[str, Decimal] = field(default_factory=dict)
     prices: dict[str, Decimal] = field(default_factory=dict)
     shown: dict[date, dict[str, Shown]] = field(default_factory=dict)
-    _due: list[tuple[date, str, Decimal]] = field(default_factory=list)
+    _due: list[tuple[date, Decimal, dict[str, str]]] = field(default_factory=list)
 
     # the market
 
@@ -78,6 +79,10 @@ class AlpacaAccount:
 
     def rename(self, old: str, new: str) -> None:
         """A symbol changes overnight: the position goes by its new name, and so do the orders that wait."""
+        if shares := self.positions.get(old, Decimal(0)):
+            said = {"activity_sub_type": "SNC", "price": f"{self.price(old):f}"}
+            for symbol, quantity in ((old, -shares), (new, shares)):
+                self.book("NC", f"Name Change from {old} to {new}", symbol=symbol, qty=f"{quantity:f}", **said)
         for held in (self.positions, self.prices):
             if old in held:
                 held[new] = held.pop(old)
@@ -120,6 +125,7 @@ class AlpacaAccount:
             "created_at": wire(self.now),
             "net_amount": f"{amount:f}",
             "description": name,
+            "currency": "USD",
             "status": "executed",
             **more,
         }
@@ -205,9 +211,9 @@ class AlpacaAccount:
             self.rename(*self.renames[session])
         for symbol, shown in self.shown.get(session, {}).items():
             self._act(session, symbol, shown)
-        for due, symbol, amount in [row for row in self._due if row[0] <= session]:
-            self._due.remove((due, symbol, amount))
-            self.book("DIV", f"dividend of {symbol}", amount, symbol=symbol)
+        for due, amount, told in [row for row in self._due if row[0] <= session]:
+            self._due.remove((due, amount, told))
+            self.book("DIV", f"dividend of {told['symbol']}", amount, **told)
         for row in self.open_orders():
             shown = self.shown.get(session, {}).get(row["symbol"])
             if row["client_order_id"] in self.rejected_later:
@@ -234,10 +240,20 @@ class AlpacaAccount:
                     self._end(row, "canceled")
             if held:
                 self.positions[symbol] = held * shown.split
-                self.book("SPLIT", f"split of {symbol}", symbol=symbol, qty=f"{held * shown.split - held:f}")
+                self._book_split(symbol, held, shown)
         if shown.dividend and held and self.pays_after is not None:
             paid = (held * shown.split * shown.dividend).quantize(CENT, ROUND_HALF_UP)
-            self._due.append((NYSE.after(session, self.pays_after) if self.pays_after else session, symbol, paid))
+            shares, due = f"{held * shown.split:f}", NYSE.after(session, self.pays_after) if self.pays_after else session
+            told = {"symbol": symbol, "qty": shares, "per_share_amount": f"{shown.dividend:f}", "activity_sub_type": "CDIV"}
+            self._due.append((due, paid, told))
+
+    def _book_split(self, symbol: str, held: Decimal, shown: Shown) -> None:
+        """Two rows, as Alpaca books it: the old shares go, the new ones come. With `half_booked` the second is still to come."""
+        worth = held * shown.split * (shown.price or self.price(symbol))
+        said = f"From QTY:{-held:f}, To QTY:{held * shown.split:f}, Position Value:{worth:.2f}"
+        kind = "FSPLIT" if shown.split > 1 else "RSPLIT"
+        for word, quantity in (("REMOVE", -held), ("ADD", held * shown.split))[: 1 if self.half_booked else 2]:
+            self.book("SPLIT", f"{word}, {said}", symbol=symbol, qty=f"{quantity:f}", activity_sub_type=kind)
 
     def _fill(self, row: dict[str, Any], price: Decimal) -> None:
         """One or more fills, each with its activity. What `parts` leaves open dies at the close."""

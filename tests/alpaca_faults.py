@@ -96,6 +96,12 @@ def _split_overnight(account: AlpacaAccount, order: str) -> None:
     account.show_open(account.next_session(), symbol, account.price(symbol) / 4, split=4)
 
 
+def _split_half_booked(account: AlpacaAccount, order: str) -> None:
+    """The row that adds the new shares does not come until a test books it."""
+    account.half_booked = True
+    _split_overnight(account, order)
+
+
 def _renamed(account: AlpacaAccount, order: str) -> None:
     """The symbol has an X more from the next open on."""
     symbol = account.by_client_id[order]["symbol"]
@@ -138,6 +144,7 @@ MODES: Final[Mapping[str, Callable[[], Fault]]] = {
     "clock-behind": _of("GET", "/v2/clock", change=ahead(-10)),
     "half-day": _of("GET", "/v2/calendar", change=each(having(close="13:00", session_close="1700"))),
     "split-overnight": lambda: Fault(fate=_split_overnight),
+    "split-half-booked": lambda: Fault(fate=_split_half_booked),
     "symbol-renamed": lambda: Fault(fate=_renamed),
 }
 """The rate limiter of 200 a minute is the stub's `budget`, and half days and renames on a given day are the account's own."""

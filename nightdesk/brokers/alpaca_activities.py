@@ -75,8 +75,7 @@ def _require_whole_splits(rows: list[Row]) -> None:
     what they are count as whole."""
     halves: dict[date, list[str]] = {}
     for row in rows:
-        said = str(row.get("description") or "")[:6]
-        halves.setdefault(day_of(row, "date", "activity"), []).append(said.rstrip(", "))
+        halves.setdefault(day_of(row, "date", "activity"), []).append(shown(row.get("description")).partition(",")[0])
     for day, words in halves.items():
         removed, added = words.count("REMOVE"), words.count("ADD")
         if removed > added or (added and not removed):
