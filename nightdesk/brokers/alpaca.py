@@ -12,7 +12,7 @@ from nightdesk.alpaca_http import require_access
 from nightdesk.brokers.alpaca_activities import activities_of
 from nightdesk.brokers.alpaca_answers import account_of, clock_of, order_of, positions_of, status_of
 from nightdesk.brokers.alpaca_calendar import sessions_of
-from nightdesk.brokers.alpaca_fields import rows_of, shown, uuid_of
+from nightdesk.brokers.alpaca_fields import rows_of, shown, text_of, uuid_of
 from nightdesk.brokers.alpaca_requests import CAPABILITIES, LIVE_URL, PAPER_URL, body_of, refusal, require_address
 from nightdesk.brokers.alpaca_wire import AlpacaWire, all_pages
 from nightdesk.brokers.broker import (
@@ -198,7 +198,7 @@ class AlpacaBroker:
         rows = self._order_rows(query)
         rows += [self._by_own_id(order) for order in filled - {uuid_of(row, "id") for row in rows}]
         for row in rows:
-            self._order_ids[uuid_of(row, "id")] = order_of(row).order_id
+            self._order_ids[uuid_of(row, "id")] = text_of(row, "client_order_id", "order")
 
     def _by_own_id(self, order: str) -> dict[str, Any]:
         """An order by Alpaca's own id, a UUID."""

@@ -225,3 +225,15 @@ def send_anyhow(broker: AlpacaBroker, world: AlpacaWorld) -> object:
         return send(broker, world)
     except NightdeskError as error:
         return error, error.values
+
+
+def test_a_split_of_which_one_half_is_booked_is_waited_for(broker: AlpacaBroker, world: AlpacaWorld) -> None:
+    send(broker, world)
+    world.play_to(world.sessions[1])
+    world.stub.account.half_booked = True
+    world.show_open(world.sessions[2], "SPY", 25.5, split=4.0)
+    world.play_to(world.sessions[2])
+    with pytest.raises(TryAgain, match="one half of a split"):
+        broker.activities()
+    world.stub.account.book("SPLIT", "ADD, From QTY:-10, To QTY:40", symbol="SPY", qty="40")
+    assert [(row.kind, row.quantity) for row in broker.activities()][-1] == ("split", 30)

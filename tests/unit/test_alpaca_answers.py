@@ -258,3 +258,73 @@ def test_no_answer_makes_a_bug(name: str, data: st.DataObject) -> None:
         positions_of([answer])
     except TryAgain as error:
         assert error.message
+
+
+# what is booked in more rows than one; the forms of Alpaca's published samples of splits and new names
+
+
+def booked(kind: str, number: int, symbol: str, quantity: str, **more: str) -> dict[str, Any]:
+    row = {"id": f"20260227000000000::{number}", "activity_type": kind, "date": "2026-02-27", "net_amount": "0"}
+    return {**row, "symbol": symbol, "qty": quantity, "price": "7", "status": "executed", **more}
+
+
+REMOVED = booked("SPLIT", 1, "XRPT", "-33", description="REMOVE, From QTY:-33, To QTY:1.65, Position Value:231")
+ADDED = booked("SPLIT", 2, "XRPT", "1.65", description="ADD, From QTY:-33, To QTY:1.65, Position Value:231")
+UNITS = [
+    booked("SPLIT", 3, "CCCXU", "-8", description="REMOVE, From QTY:-8"),
+    booked("SPLIT", 4, "INFQ", "8", description="ADD, From QTY:-8"),
+    booked("SPLIT", 5, "INFQ.WS", "2", description="ADD, From QTY:-8"),
+]
+
+
+def moved(rows: list[dict[str, Any]]) -> list[tuple[str, str, Decimal]]:
+    return [(row.kind, row.instrument, row.quantity) for row in activities_of(rows, {})]
+
+
+def test_a_split_in_two_rows_is_one_change_in_shares() -> None:
+    assert moved([REMOVED, ADDED]) == [("split", "XRPT", Decimal("-31.35"))]
+    assert activities_of([REMOVED, ADDED], {})[0].activity_id == REMOVED["id"]
+
+
+def test_a_unit_that_becomes_two_things_is_a_change_in_each() -> None:
+    assert moved(UNITS) == [("split", "CCCXU", -8), ("split", "INFQ", 8), ("split", "INFQ.WS", 2)]
+
+
+@pytest.mark.parametrize("rows", [[REMOVED], [ADDED], [REMOVED, *UNITS[:1]], [REMOVED, {**ADDED, "status": "canceled"}]])
+def test_half_a_split_is_no_answer_yet(rows: list[dict[str, Any]]) -> None:
+    with pytest.raises(TryAgain, match="one half of a split"):
+        activities_of([FILL, *rows], {})
+
+
+def test_a_new_name_is_two_rows_for_a_person() -> None:
+    rows = [booked("NC", 1, "RNA", "-7.30762391"), booked("NC", 2, "RNAM", "7.30762391")]
+    assert moved(rows) == [("other", "RNA", Decimal("-7.30762391")), ("other", "RNAM", Decimal("7.30762391"))]
+
+
+def test_a_dividend_in_shares_moves_shares() -> None:
+    assert moved([booked("DIV", 1, "SBS", "0.002709921", activity_sub_type="SDIV")]) == [("split", "SBS", Decimal("0.002709921"))]
+    cash = booked("DIV", 1, "VG", "113", activity_sub_type="CDIV", net_amount="28.25", per_share_amount="0.25")
+    (row,) = activities_of([cash], {})
+    assert (row.kind, row.quantity, row.amount) == ("dividend", 0, Decimal("28.25"))
+
+
+@pytest.mark.parametrize(
+    ("row", "note"),
+    [
+        (booked("SPLIT", 1, "SF", "1", status="correct"), "SPLIT correct"),
+        (booked("DIV", 1, "SF", "1", status="pending\ud800"), "DIV pending"),
+        ({key: value for key, value in booked("SPLIT", 1, "SF", "1").items() if key != "qty"}, "SPLIT"),
+    ],
+)
+def test_what_is_not_plain_is_for_a_person(row: dict[str, Any], note: str) -> None:
+    (found,) = activities_of([row], {})
+    assert (found.kind, found.note) == ("other", note)
+
+
+def test_activities_of_a_session_keep_their_order() -> None:
+    buy = {**FILL, "id": "f", "transaction_time": "2026-02-27T15:00:00Z"}
+    assert [row.kind for row in activities_of([REMOVED, ADDED, buy, booked("CSD", 9, "", "0")], {})] == [
+        "split",
+        "fill",
+        "deposit",
+    ]
