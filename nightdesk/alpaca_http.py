@@ -16,6 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from urllib3.exceptions import HTTPError
 
 from nightdesk.errors import Misconfigured, NightdeskError, OrderRefused, TryAgain
+from nightdesk.secrecy import redacted
 
 if TYPE_CHECKING:
     from alpaca.common.rest import RESTClient
@@ -95,9 +96,12 @@ def fetch_answer(ask: Callable[[], Answer]) -> Answer:
     """What `ask` returns. Raises `TryAgain` where an answer is JSON, but not of the form that alpaca-py expects."""
     try:
         return ask()
+    except NightdeskError as error:
+        failed = error.with_traceback(None)  # its frames hold the keys
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         reason = type(error).__name__
-    raise TryAgain(f"Alpaca answered in a form that its API does not have ({reason}).", reason=reason)
+        failed = TryAgain(f"Alpaca answered in a form that its API does not have ({reason}).", reason=reason)
+    raise failed
 
 
 def fetch_records(ask: Callable[[], Any]) -> dict[str, Records]:
@@ -258,7 +262,7 @@ def _said(request: PreparedRequest, response: Response) -> str:
     said = "".join(filter(str.isprintable, " ".join(told.split()))) if isinstance(told, str) else ""
     for header in KEY_HEADERS:
         said = said.replace(str(request.headers.get(header) or header), "(key)")
-    return said[:200].rstrip(".")
+    return redacted(said)[:200].rstrip(".")
 
 
 def _records(rows: Any) -> Records:

@@ -1,13 +1,26 @@
 """The only reader of the environment, and the one place that sets it for the libraries we use."""
 
 import os
+import re
+import stat
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nightdesk.errors import Misconfigured
+from nightdesk.notices import require_addresses, secrets_of
+from nightdesk.secrecy import hide
+
+SECRETS: Final = {
+    "APCA_API_KEY_ID": "alpaca_key_id",
+    "APCA_API_SECRET_KEY": "alpaca_secret_key",
+    "NIGHTDESK_NOTIFY": "notify",
+}
+"""What is never shown, and may stand in the home's `secrets.env`: the key there and in the environment, and the field."""
+LARGEST_SECRETS_FILE: Final = 65536
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -15,7 +28,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """What the environment says (`NIGHTDESK_...`). Paths are absolute once read."""
 
-    model_config = SettingsConfigDict(env_prefix="NIGHTDESK_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="NIGHTDESK_", frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
 
     home: Path = Field(Path("var"), description="The only folder the program writes to.")
     strategies: Path = Field(Path("strategies"), description="Where strategy files lie; the checkout's own if absent.")
@@ -29,10 +44,24 @@ class Settings(BaseSettings):
     alpaca_data_url: str = Field("", description="Another server that speaks Alpaca's data API; empty: Alpaca's own.")
     alpaca_url: str = Field("", description="Another server that speaks Alpaca's trading API; empty: its paper service.")
     live_account: str = Field("", description="The number of the account that may be traded live; empty: none.")
-    alpaca_key_id: str = Field("", validation_alias="APCA_API_KEY_ID", description="The id of an Alpaca key.")
+    alpaca_key_id: str = Field("", validation_alias="APCA_API_KEY_ID", repr=False, description="The id of an Alpaca key.")
     alpaca_secret_key: SecretStr = Field(
         SecretStr(""), validation_alias="APCA_API_SECRET_KEY", description="The secret of that key."
     )
+    notify: SecretStr = Field(
+        SecretStr(""), description="Where notices go: addresses for apprise, with spaces or commas between them."
+    )
+
+    @field_validator("notify")
+    @classmethod
+    def _sendable(cls, addresses: SecretStr) -> SecretStr:
+        require_addresses(addresses)
+        return addresses
+
+    @model_validator(mode="after")
+    def _hidden(self) -> "Settings":
+        hide([self.alpaca_key_id, self.alpaca_secret_key.get_secret_value(), *secrets_of(self.notify)])
+        return self
 
     @field_validator("home", "strategies", "data")
     @classmethod
@@ -60,14 +89,63 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once."""
+    """The settings of this process, read once: the environment's, and of the home's `secrets.env` what it does not set.
+
+    From here on no log record holds a secret.
+    """
+    here = _read({})
+    left_out = {field: value for field, value in _secrets(here.home).items() if field not in here.model_fields_set}
+    return _read(left_out) if left_out else here
+
+
+def _read(secrets: dict[str, str]) -> Settings:
     try:
-        return Settings()
+        return Settings(**secrets)  # type: ignore[arg-type]  # pydantic makes secrets of texts
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
         key = name if name.startswith("APCA_") else f"NIGHTDESK_{name.upper()}"
-        raise Misconfigured.value(key, first["input"], first["msg"]) from None
+        refused = first["msg"].removeprefix("Value error, ") if key in SECRETS else ""
+    if refused:
+        raise Misconfigured(f"{key}: {refused}.", key=key)
+    raise Misconfigured.value(key, first["input"], first["msg"])
+
+
+def _secrets(home: Path) -> dict[str, str]:
+    """The fields that `secrets.env` in the home sets, none where there is no such file.
+
+    Raises `Misconfigured`, without any value, for a file that others could read or that holds anything else.
+    """
+    path, found = home / "secrets.env", {}
+    for number, line in enumerate(_private_text(path).splitlines(), start=1):
+        key, equals, value = (part.strip() for part in line.strip().partition("="))
+        if not key or key.startswith("#"):
+            continue
+        if not equals or key not in SECRETS:
+            was = f"the key {key}" if equals and re.fullmatch(r"[A-Z_]{1,40}", key) else "no KEY=VALUE"
+            raise Misconfigured(f"Line {number} of {path} was {was}, allowed: {', '.join(SECRETS)}.", path=str(path), line=number)
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        found[SECRETS[key]] = value[1:-1] if quoted else value
+    return found
+
+
+def _private_text(path: Path) -> str:
+    """The text of a file that only this user can read; "" where there is none."""
+    allowed = f"a regular file of the user {os.getuid()} with mode 0600 or stricter, UTF-8, up to {LARGEST_SECRETS_FILE} bytes"
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            mode, owner = status.st_mode, status.st_uid
+            was = f"{stat.filemode(mode)}, mode {stat.S_IMODE(mode):04o}, of the user {owner}, {status.st_size} bytes"
+            if stat.S_ISREG(mode) and owner == os.getuid() and not mode & 0o177 and status.st_size <= LARGEST_SECRETS_FILE:
+                return file.read().decode()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:  # a link, or a file that may not be read
+        was = os.strerror(error.errno or 0)
+    except UnicodeDecodeError:
+        was = "not UTF-8"
+    raise Misconfigured(f"{path} was {was}, allowed: {allowed}.", path=str(path))
 
 
 def prepare_environment(here: Settings) -> None:

@@ -1,4 +1,4 @@
-"""How a day can end. One table: its exit code, its Prefect state, whether the day is still reported."""
+"""How a day can end. One table: its exit code, its Prefect state, whether the day is still reported, whether a person is told."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,29 +6,46 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """`exit_code` of the command, `state` of the flow run in Prefect, and whether a report is made."""
+    """`exit_code` of the command, `state` of the flow run in Prefect, whether a report is made, and whether a notice is sent.
+
+    A day that ends with another exit code than 0, and one in which the desk itself restricted its book, send one as well.
+    """
 
     exit_code: int
     state: Literal["COMPLETED", "FAILED"]
     reported: bool
+    notice: bool
 
 
 ENDINGS: dict[str, Ending] = {
-    "traded": Ending(0, "COMPLETED", True),
-    "no change": Ending(0, "COMPLETED", True),
-    "waiting": Ending(0, "COMPLETED", True),
-    "no trade: gate": Ending(0, "COMPLETED", True),
-    "no trade: data": Ending(3, "COMPLETED", True),
-    "no trade: limit": Ending(4, "COMPLETED", True),
-    "no trade: halted": Ending(0, "COMPLETED", True),
-    "no trade: not approved": Ending(0, "COMPLETED", True),
-    "no trade: late": Ending(0, "COMPLETED", True),
-    "missed": Ending(0, "COMPLETED", True),
-    "not a session": Ending(0, "COMPLETED", False),
-    "already running": Ending(0, "COMPLETED", False),
-    "unknown order": Ending(6, "FAILED", True),
-    "failed": Ending(1, "FAILED", True),
+    "traded": Ending(0, "COMPLETED", True, False),
+    "no change": Ending(0, "COMPLETED", True, False),
+    "waiting": Ending(0, "COMPLETED", True, False),
+    "no trade: gate": Ending(0, "COMPLETED", True, False),
+    "no trade: data": Ending(3, "COMPLETED", True, True),
+    "no trade: limit": Ending(4, "COMPLETED", True, True),
+    "no trade: halted": Ending(0, "COMPLETED", True, False),
+    "no trade: not approved": Ending(0, "COMPLETED", True, False),
+    "no trade: late": Ending(0, "COMPLETED", True, False),
+    "missed": Ending(0, "COMPLETED", True, False),
+    "not a session": Ending(0, "COMPLETED", False, False),
+    "already running": Ending(0, "COMPLETED", False, False),
+    "unknown order": Ending(6, "FAILED", True, True),
+    "failed": Ending(1, "FAILED", True, True),
 }
+
+
+RUNBOOK: dict[int, str] = {
+    0: "Halted (0)",
+    1: "A bug (1)",
+    2: "Misconfigured (2)",
+    3: "BadData (3)",
+    4: "LimitBreached (4)",
+    5: "OrderRefused (5)",
+    6: "OutOfSync (6)",
+    7: "TryAgain (7)",
+}
+"""By exit code, the heading of docs/runbook.md that says what to do; 0 is a day on which the desk restricted its book."""
 
 
 def ending(outcome: str) -> Ending:

@@ -8,6 +8,7 @@ from prefect import get_client, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.runtime import deployment, flow_run
 from prefect.states import Completed, Failed
+from prefect.utilities.urls import url_for
 
 from nightdesk.day.desk import Day
 from nightdesk.day.opening import Closed, open_day, sessions_to_play
@@ -24,6 +25,7 @@ def trading_day(strategy: str, session: date | None, mode: Mode) -> Iterator[Day
     with open_day(strategy, session, mode, origin, orchestrated=True, here=settings()) as day:
         if isinstance(day, Day):
             _name_run(f"daily {day.session}", [day.desk.strategy.name, mode, f"session:{day.session}"])
+            day.page = url_for("flow-run", flow_run.id, url_type="ui") or ""
         yield day
 
 

@@ -14,6 +14,7 @@ from nightdesk.cli.orchestration import running_api_url
 from nightdesk.clock import WallClock
 from nightdesk.errors import NightdeskError
 from nightdesk.ledger.store import Ledger
+from nightdesk.notices import addresses_of
 from nightdesk.sessions import exchange_sessions
 from nightdesk.settings import Settings
 from nightdesk.wiring.markets import store_at
@@ -124,6 +125,13 @@ def _mlflow(here: Settings) -> tuple[bool, str]:
         return True, f"{here.mlflow_uri} answers"
 
 
+def _notices(here: Settings) -> tuple[bool, str]:
+    """Whether a person is told, never where."""
+    count = len(addresses_of(here.notify))
+    said = f"sent to {count} address{'es' if count > 1 else ''}; `nightdesk doctor --notify` sends one to try"
+    return True, said if count else "none are sent: NIGHTDESK_NOTIFY is not set"
+
+
 def _prefect(here: Settings) -> tuple[bool, str]:
     running = running_api_url(here.home)
     return True, f"server of `nightdesk up` at {running}" if running else "no server runs in this home: days use an embedded one"
@@ -140,4 +148,5 @@ CHECKS: dict[str, Callable[[Settings], tuple[bool, str]]] = {
     "bars": _bars,
     "mlflow": _mlflow,
     "prefect": _prefect,
+    "notices": _notices,
 }

@@ -10,11 +10,13 @@ from time import perf_counter
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from nightdesk.clock import WallClock
+from nightdesk.day.notice import submit_day_notice
 from nightdesk.errors import BadData, LimitBreached, NightdeskError
 from nightdesk.market.quarantine import Quarantine
 from nightdesk.market.source import Source
 from nightdesk.market.store import BarStore
 from nightdesk.orders.desk import OrderDesk
+from nightdesk.secrecy import redacted
 from nightdesk.settings import Settings
 from nightdesk.tracking.tracker import Tracker
 from schemas.outcomes import ending
@@ -44,7 +46,7 @@ class Day:
     """One session at a desk. The steps fill it in; what must outlive the process is in the ledger.
 
     `strategy_name` is what the strategy was asked for by; `lock` the descriptor of the account's lock, None where nothing is
-    written. Only a person raises `attempt`.
+    written. Only a person raises `attempt`. `page` is the day's run in Prefect, "" where there is none.
     """
 
     desk: Desk
@@ -61,6 +63,7 @@ class Day:
     detail: dict[str, object] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     notes: list[str] = field(default_factory=list)
+    page: str = ""
     disputed: str = ""
     data: dict[str, object] = field(default_factory=dict)
     features_sha256: str = ""
@@ -80,10 +83,11 @@ class Day:
     def end(self, outcome: str, reason: str, exit_code: int | None = None) -> None:
         """How the day ends, to be written by `finish`."""
         code = ending(outcome).exit_code if exit_code is None else exit_code
-        self.run = replace(self.run, outcome=outcome, reason=reason, exit_code=code)
+        self.run = replace(self.run, outcome=outcome, reason=redacted(reason), exit_code=code)
 
     def finish(self, decision_sha256: str = "") -> None:
-        """Write the run's end."""
+        """Tell a person where one is needed, and write the run's end."""
+        submit_day_notice(self)
         detail = {**self.detail, "seconds": {name: round(value, 4) for name, value in self.seconds.items()}}
         self.run = replace(self.run, finished_at=WallClock().now(), decision_sha256=decision_sha256, detail=detail)
         self.desk.ledger.finish_run(self.run)

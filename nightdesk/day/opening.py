@@ -8,7 +8,8 @@ from datetime import date
 
 from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day
-from nightdesk.errors import Misconfigured
+from nightdesk.day.notice import submit_failure_notice
+from nightdesk.errors import Misconfigured, NightdeskError
 from nightdesk.ledger.book import book_id
 from nightdesk.ledger.lock import only_writer
 from nightdesk.ledger.store import Ledger
@@ -38,7 +39,21 @@ def open_day(
     """The day of a session, with its account locked and its run begun, or the reason why there is none.
 
     Without a session: the next that this book has not decided on a simulated market, else the newest whose bar is final.
+    Where a scheduled day cannot be opened, a notice is sent.
     """
+    try:
+        with _opened(strategy_name, session, mode, origin, orchestrated, here) as day:
+            yield day
+    except NightdeskError as error:
+        if origin == "scheduled":  # nobody watches
+            submit_failure_notice(strategy_name, error, here)
+        raise
+
+
+@contextmanager
+def _opened(
+    strategy_name: str, session: date | None, mode: Mode, origin: Origin, orchestrated: bool, here: Settings
+) -> Iterator[Day | Closed]:
     strategy = load_strategy(strategy_name, here)
     sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy, here)
     book = book_id(mode, strategy.account, strategy.name)

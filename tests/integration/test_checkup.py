@@ -1,6 +1,7 @@
 """What the doctor finds: calendars that disagree, files and decisions that were changed."""
 
 import sqlite3
+import subprocess
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from nightdesk.settings import Settings
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY, AlpacaServer, at_close, calendar_rows, running
 from tests.bars import clean_bars
 from tests.desks import played, strategy_file
+from tests.notice_server import NoticeServer, taking
+from tests.running import NIGHTDESK, environment
 from tests.strategy_documents import NO_MLFLOW
 
 XNYS, FRIDAY = exchange_sessions("XNYS"), date(2024, 11, 1)
@@ -47,6 +50,32 @@ def test_a_calendar_that_does_not_know_a_close_is_named(tmp_path: Path, monkeypa
     monkeypatch.setattr(checkup, "UNSCHEDULED_CLOSES", (date(2025, 1, 8),))  # the exchange was open
     row = _row("calendar", Settings(home=tmp_path))
     assert not row.ok and "2025-01-08 is a session in it" in row.found
+
+
+def test_notices_are_counted_and_never_shown(tmp_path: Path) -> None:
+    none, two = Settings(home=tmp_path), Settings(home=tmp_path, notify="json://127.0.0.1/tokenToken json://127.0.0.1/other")
+    assert _row("notices", none) == Examined("notices", True, "none are sent: NIGHTDESK_NOTIFY is not set")
+    assert _row("notices", two).found.startswith("sent to 2 addresses;")
+    assert "127.0.0.1" not in _row("notices", two).found
+
+
+def test_doctor_sends_a_notice_to_try_and_says_whether_it_was_taken(tmp_path: Path) -> None:
+    with taking(NoticeServer()) as server:
+        sent = _doctor(tmp_path, "--notify", notify=server.address("tokenToken7"))
+        plain = _doctor(tmp_path, notify=server.address("tokenToken7"))
+        server.status = 500
+        failed = _doctor(tmp_path, "--notify", notify=server.address("tokenToken7"))
+    assert [body["title"] for _, body in server.posted] == ["Nightdesk: a test"] * 2
+    assert "ok   notify       sent: see whether it arrived" in sent.stdout and "notify  " not in plain.stdout
+    assert failed.returncode == 2 and "BAD  notify       nothing was sent" in failed.stdout
+    assert "tokenToken7" not in sent.stdout + sent.stderr + failed.stdout + failed.stderr
+
+
+def _doctor(home: Path, *words: str, notify: str) -> subprocess.CompletedProcess[str]:
+    told = environment(home, NIGHTDESK_NOTIFY=notify)
+    return subprocess.run(
+        [*NIGHTDESK, "doctor", *words], env=told, cwd=home, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_a_calendar_that_ends_with_next_year_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from nightdesk.market.sample import SampleSource
 from nightdesk.settings import Settings
 from schemas.bars import Bars
 from tests.desks import played, settings_in, strategy_file
+from tests.notice_server import NoticeServer, taking
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -148,15 +149,22 @@ def test_a_second_daily_run_resumes_the_decision(finished: Any, strategy: str) -
     assert again.result().resumed and again.result().decision_sha256 == finished.result().decision_sha256
 
 
-def test_bad_data_ends_in_a_completed_run_that_is_named_after_it_and_is_still_reported(
-    strategy: str, monkeypatch: pytest.MonkeyPatch
+def test_bad_data_ends_in_a_completed_run_that_is_named_after_it_and_is_still_reported_also_to_a_person(
+    strategy: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import tasks.opening
     from flows.daily import daily
     from nightdesk.market.sample import SampleSource
 
     honest = SampleSource.fetch_bars
     monkeypatch.setattr(SampleSource, "fetch_bars", lambda *args: honest(*args).iloc[:-1])
-    state = daily(strategy, date(2018, 12, 21), return_state=True)
+    with taking(NoticeServer()) as server:
+        monkeypatch.setattr(tasks.opening, "settings", lambda: settings_in(home, notify=server.address()))
+        state = daily(strategy, date(2018, 12, 21), return_state=True)
+    ((_, notice),) = server.posted
+    assert notice["title"] == "Nightdesk cheap 2018-12-21: no trade: data"
+    page = str(notice["message"]).splitlines()[-1]
+    assert page.startswith("http://127.0.0.1:") and page.endswith(f"/runs/flow-run/{_flow_runs('daily 2018-12-21')[0].id}")
     assert (state.type.value, state.name) == ("COMPLETED", "No trade: data")
     assert "2018-12-21" in state.message
     assert set(_artifacts(_flow_runs("daily 2018-12-21")[0])) == {"day-report"}

@@ -1,0 +1,51 @@
+"""Which ends of a day a person is told about, and in which words."""
+
+from typing import TYPE_CHECKING
+
+from nightdesk.errors import NightdeskError
+from nightdesk.ledger.controls import DESK
+from nightdesk.notices import send_notice
+from nightdesk.secrecy import redacted
+from nightdesk.settings import Settings
+from schemas.outcomes import RUNBOOK, ending
+
+if TYPE_CHECKING:
+    from nightdesk.day.desk import Day
+
+
+def submit_day_notice(day: "Day") -> None:
+    """Send one notice of a day that needs a person, once for a session that ends in the same way. None of a backfill.
+
+    What was sent is kept in the run's detail; where nothing was, the next run of the session tries again.
+    """
+    run, desk, restricted = day.run, day.desk, _restricted(day)
+    needed = ending(run.outcome).notice or run.exit_code != 0 or restricted
+    if not needed or desk.book.mode == "backfill":
+        return
+    way = f"{run.outcome}; exit code {run.exit_code}; {restricted}"
+    if way in [earlier.detail.get("notice") for earlier in desk.ledger.runs(run.book_id, run.session)]:
+        return
+    title = f"Nightdesk {desk.strategy.name} {day.session}: {run.outcome}"
+    if send_notice(desk.settings.notify, title, _text(restricted, run.reason, _advice(run.exit_code), day.page)):
+        day.detail["notice"] = way
+
+
+def submit_failure_notice(strategy: str, error: NightdeskError, here: Settings) -> None:
+    """Send a notice of a day that has no run to keep it in, since it could not begin, or that could not be reported."""
+    send_notice(here.notify, f"Nightdesk {strategy}: failed", _text(redacted(error.message), _advice(error.exit_code)))
+
+
+def _restricted(day: "Day") -> str:
+    """The state that the desk itself gave the book today, and why; "" where it did not."""
+    control = day.desk.ledger.control(day.desk.book.book_id)
+    if control is None or control.who != DESK or control.session != day.session:
+        return ""
+    return f"{control.state}: {control.reason}."
+
+
+def _text(*lines: str) -> str:
+    return "\n".join(line for line in lines if line)
+
+
+def _advice(exit_code: int) -> str:
+    return f"What to do: {RUNBOOK[exit_code]} in docs/runbook.md."
