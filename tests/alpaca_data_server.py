@@ -66,6 +66,7 @@ class AlpacaServer:
     always: Callable[[Asked], Reply] | None = None
     asked: list[Asked] = field(default_factory=list)
     url: str = ""
+    keys: tuple[str, str] = (KEY_ID, SECRET_KEY)
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def asked_for(self, path: str) -> list[Asked]:
@@ -77,7 +78,7 @@ class AlpacaServer:
             return self.faults.pop(0)
         if self.always is not None:
             return self.always(asked)
-        if (asked.headers.get("apca-api-key-id"), asked.headers.get("apca-api-secret-key")) != (KEY_ID, SECRET_KEY):
+        if (asked.headers.get("apca-api-key-id"), asked.headers.get("apca-api-secret-key")) != self.keys:
             return told(401, {"message": "unauthorized."})
         answers = {BARS_PATH: self._bars, ACTIONS_PATH: self._actions, CALENDAR_PATH: self._calendar}
         if asked.path not in answers:

@@ -19,6 +19,8 @@ from typing import Any
 import psutil
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
+from tests.canaries import KEY_ID, SECRET_KEY, notify_address
+
 NIGHTDESK = [sys.executable, "-c", "from nightdesk.cli import main; main()"]
 PLAY_SESSION = """
 import sys
@@ -113,12 +115,13 @@ def play_session(folder: Path, session: str) -> None:
 
 
 def start(folder: Path) -> Up:
-    """Start `nightdesk up` on free ports; it is not ready yet."""
+    """Start `nightdesk up` on free ports, with canaries for secrets; it is not ready yet."""
     prefect, mlflow = free_port(), free_port()
     ports = {"NIGHTDESK_PREFECT_PORT": str(prefect), "NIGHTDESK_MLFLOW_PORT": str(mlflow)}
+    secrets = {"APCA_API_KEY_ID": KEY_ID, "APCA_API_SECRET_KEY": SECRET_KEY, "NIGHTDESK_NOTIFY": notify_address(9)}
     with (folder / "printed.txt").open("wb") as printed:
         process = subprocess.Popen(
-            [*NIGHTDESK, "up"], env=environment(folder, **ports), cwd=folder, stdout=printed, stderr=subprocess.STDOUT
+            [*NIGHTDESK, "up"], env=environment(folder, **ports, **secrets), cwd=folder, stdout=printed, stderr=subprocess.STDOUT
         )
     return Up(folder, process, f"http://127.0.0.1:{prefect}", f"http://127.0.0.1:{mlflow}")
 

@@ -19,6 +19,7 @@ import pytest
 
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
+from tests.canaries import SECRET_KEY, hits
 from tests.running import NIGHTDESK, Up, answer, descendants, environment, left, running, start
 
 pytestmark = pytest.mark.timeout(400)
@@ -113,6 +114,15 @@ def test_the_run_links_to_the_decisions_document_in_mlflow_byte_by_byte(up: Up, 
     (sha256, address) = re.findall(r"\[decision (\w+)\]\((http[^)]*)\)", said)[0]
     with urlopen(address, timeout=30) as document:
         assert hashlib.sha256(document.read()).hexdigest() == sha256
+
+
+def test_secrets_reach_the_worker_by_its_environment_and_stand_nowhere_else(up: Up, day_run: Any) -> None:
+    started = [up.process.pid, *(process.pid for process in descendants(up))]
+    lines = {f"process {pid}": "\0".join(psutil.Process(pid).cmdline()).encode() for pid in started}
+    (worker,) = (process for process in descendants(up) if "worker" in process.cmdline())
+    assert worker.environ()["APCA_API_SECRET_KEY"] == SECRET_KEY
+    assert len(lines) >= 4 and "up.json" in {path.name for path in up.home.iterdir()}
+    assert hits({**lines, "printed": up.printed().encode()}, up.home) == []
 
 
 def test_up_writes_nothing_into_the_persons_home(up: Up, day_run: Any) -> None:
