@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nightdesk import secrecy
@@ -111,6 +111,8 @@ def test_records_without_a_secret_stay_as_they_are(shown: io.StringIO) -> None:
     assert (seen[0].msg, seen[0].args, seen[0].more) == ("%s of %d", ("one", 2), {"a": 1})  # type: ignore[attr-defined]  # what extra has set
 
 
+@settings(deadline=None, database=None)
+@example("a secret/with both", "", "")
 @given(st.text(min_size=6, max_size=40), st.text(max_size=9), st.text(max_size=9))
 def test_a_secret_is_found_however_it_is_written(secret: str, before: str, after: str) -> None:
     hide([secret])
