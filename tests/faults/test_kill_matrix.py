@@ -1,0 +1,188 @@
+"""`kill -9` at every point of an order's way, at paper and at Alpaca's stub with its faults: after a restart the broker has
+exactly one order, and the ledger says the same of it. Real processes, real sockets."""
+
+import multiprocessing
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from nightdesk.brokers.broker import BrokerOrder
+from nightdesk.orders.recover import recover
+from schemas.records import Order
+from tests.alpaca_data_server import Reply
+from tests.alpaca_faults import BY_CLIENT_ID, MODES, ORDERS
+from tests.alpaca_stub import AlpacaStub, Asked, serving
+from tests.alpaca_world import evening
+from tests.faults import order_player
+from tests.faults.order_player import order, order_and_die
+from tests.ordering import NEXT, PRICE, OrderingHome, new_account, ordering_file
+
+CHILDREN = multiprocessing.get_context("forkserver")
+CHILDREN.set_forkserver_preload([order_player.__name__])
+WAIT_S = 60
+HELD = ("request sent", "broker accepted")
+"""Points at which the stub holds on to the request, before it takes it and after."""
+PLACES = ("before intent", "after intent", "about to send", *HELD, "answer received", "recorded", "reported")
+FAULTS = ("clean", "accept-then-504", "accept-then-drop", "drop-before-accept", "slow to appear")
+
+
+@dataclass
+class HoldingStub(AlpacaStub):
+    """A stub that holds on to the first order at a point, until somebody looks for it or `seen` is set. One that it had not taken
+    yet lands right after that look has missed it."""
+
+    point: str = ""
+    arrived: threading.Event = field(default_factory=threading.Event)
+    seen: threading.Event = field(default_factory=threading.Event)
+    landed: threading.Event = field(default_factory=threading.Event)
+
+    def reply(self, asked: Asked) -> Reply:
+        if self.point in HELD and asked.method == "POST" and asked.path == ORDERS and not self.arrived.is_set():
+            return self._held(asked)
+        reply = super().reply(asked)
+        if asked.path == BY_CLIENT_ID and self.arrived.is_set():
+            self.seen.set()
+            self.landed.wait(WAIT_S)
+        return reply
+
+    def let_go(self) -> None:
+        """Whatever is still held lands now."""
+        self.seen.set()
+        assert not self.arrived.is_set() or self.landed.wait(WAIT_S)
+
+    def _held(self, asked: Asked) -> Reply:
+        taken = super().reply(asked) if self.point == "broker accepted" else None
+        self.arrived.set()
+        self.seen.wait(WAIT_S)
+        reply = taken or super().reply(asked)
+        self.landed.set()
+        return reply
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A home by broker whose book is open and marked."""
+    homes = {}
+    for name in ("paper", "alpaca"):
+        folder = tmp_path_factory.mktemp(name)
+        with serving(AlpacaStub(new_account())) as stub:
+            OrderingHome(folder / "home", ordering_file(folder, name, ["SPY"]), stub.url).seed()
+        homes[name] = folder
+    return homes
+
+
+def copied(seeded: dict[str, Path], broker: str, folder: Path, url: str = "") -> OrderingHome:
+    shutil.copytree(seeded[broker], folder, dirs_exist_ok=True)
+    return OrderingHome(folder / "home", str(folder / "orders.toml"), url)
+
+
+@pytest.fixture
+def stub() -> Iterator[HoldingStub]:
+    stub = HoldingStub(new_account())
+    stub.account.show_open(NEXT, "SPY", PRICE)
+    with serving(stub):
+        yield stub
+        stub.seen.set()  # a test that failed leaves nothing waiting
+
+
+def run_to_its_end(home: OrderingHome) -> None:
+    child = CHILDREN.Process(target=order, args=(home,))
+    child.start()
+    child.join(WAIT_S)
+    assert child.exitcode == 0
+
+
+def kill_at(point: str, home: OrderingHome, broker: str, stub: HoldingStub | None = None) -> None:
+    child = CHILDREN.Process(target=order_and_die, args=(home, broker, point))
+    child.start()
+    if stub and point in HELD:
+        assert stub.arrived.wait(WAIT_S)
+        child.kill()
+    child.join(WAIT_S)
+    assert child.exitcode == -signal.SIGKILL
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What the ledger says of the orders, and what the broker does."""
+
+    ledger: list[Order]
+    broker: list[BrokerOrder]
+    runs: list[str]
+
+
+def both(home: OrderingHome) -> Sides:
+    with ExitStack() as open_now:
+        ledger = open_now.enter_context(closing(home.ledger()))
+        desk = home.desk(ledger)
+        open_now.enter_context(closing(desk.broker))
+        runs = [run.outcome for run in ledger.runs(home.book.book_id)]
+        return Sides(ledger.orders(home.book.book_id), desk.broker.orders_since(NEXT.replace(day=1)), runs)
+
+
+def require_one_and_the_same(home: OrderingHome) -> Sides:
+    sides = both(home)
+    (ours,), (theirs,) = sides.ledger, sides.broker
+    assert (ours.order_id, ours.status, ours.quantity) == (theirs.order_id, theirs.status, theirs.quantity)
+    assert (ours.status, ours.quantity) == ("accepted", Decimal(10))
+    return sides
+
+
+def require_filled_at_the_open(home: OrderingHome) -> None:
+    """After the open the ledger has the one fill, and reconciles with the broker to the share and the cent."""
+    with closing(home.ledger()) as ledger:
+        desk = home.desk(ledger, evening(NEXT))
+        with closing(desk.broker):
+            recover(desk, NEXT)
+            assert desk.broker.positions() == {"SPY": Decimal(10)}
+        assert [(fill.instrument, fill.quantity) for fill in ledger.fills(home.book.book_id)] == [("SPY", Decimal(10))]
+        assert [row.status for row in ledger.orders(home.book.book_id)] == ["filled"]
+
+
+def require_a_further_start_changes_nothing(home: OrderingHome, before: Sides) -> None:
+    run_to_its_end(home)
+    assert both(home) == before
+
+
+@pytest.mark.parametrize("point", PLACES)
+def test_a_kill_at_paper_leaves_one_order_after_a_restart(point: str, seeded: dict[str, Path], tmp_path: Path) -> None:
+    home = copied(seeded, "paper", tmp_path)
+    kill_at(point, home, "paper")
+    run_to_its_end(home)
+    sides = require_one_and_the_same(home)
+    require_a_further_start_changes_nothing(home, sides)
+    require_filled_at_the_open(home)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("point", PLACES)
+def test_a_kill_at_alpaca_leaves_one_order_after_a_restart(
+    point: str, fault: str, seeded: dict[str, Path], stub: HoldingStub, tmp_path: Path
+) -> None:
+    home = copied(seeded, "alpaca", tmp_path, stub.url)
+    stub.point = point
+    if fault == "slow to appear":
+        stub.appears_after_s = 0.3
+    elif fault != "clean":
+        stub.faults.append(MODES[fault]())
+    kill_at(point, home, "alpaca", stub)
+    run_to_its_end(home)
+    stub.let_go()
+    assert len(stub.account.orders) == 1, "also those that it does not show yet"
+    stub.appears_after_s, stub._hidden = 0.0, {}
+    sides = require_one_and_the_same(home)
+    posts = stub.asked_for("POST")
+    assert {row.body["client_order_id"] for row in posts} == {sides.ledger[0].order_id}
+    if fault != "slow to appear":
+        assert len(posts) == (2 if fault == "drop-before-accept" else 1), "sent again only where it did not land"
+    require_a_further_start_changes_nothing(home, sides)
+    assert stub.asked_for("POST") == posts
+    stub.move_to(evening(NEXT))
+    require_filled_at_the_open(home)
