@@ -82,12 +82,13 @@ class PositionEvent:
 
 @dataclass(frozen=True, slots=True)
 class CashEvent:
-    """A change of cash; cash is the sum of these. "rounding" is what a broker that books whole cents differs by."""
+    """A change of cash; cash is the sum of these. "rounding" is what a broker that books whole cents differs by, "split" what was
+    paid for a fraction of a share, "adoption" what a trade came to that a person took over."""
 
     event_id: str
     book_id: str
     session: date
-    kind: Literal["deposit", "trade", "commission", "fee", "dividend", "interest", "rounding"]
+    kind: Literal["deposit", "trade", "commission", "fee", "dividend", "interest", "rounding", "split", "adoption"]
     amount: Decimal
     currency: str
     reference: str = ""
@@ -255,7 +256,8 @@ class Consent:
 @dataclass(frozen=True, slots=True)
 class OutsideChange:
     """Something at the broker that no order of the desk brought about. `reference` names it: `order/<id>`, `activity/<id>`,
-    `position/<instrument>` or `cash`. It holds the book until a person has taken it over."""
+    `position/<instrument>/<number>` or `cash/<number>`. It holds the book until a person has taken it over. What was there before
+    the book was opened is kept as taken over by the desk itself, so that it is not found again."""
 
     book_id: str
     reference: str

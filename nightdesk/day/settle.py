@@ -12,6 +12,7 @@ from nightdesk.errors import OutOfSync
 from nightdesk.features.panels import adjusted_bars
 from nightdesk.ledger.book import cash, holdings
 from nightdesk.orders.recover import recover
+from nightdesk.orders.splits import Splits
 from nightdesk.performance.benchmark import buy_and_hold
 from schemas import identities
 from schemas.bars import Bars
@@ -25,13 +26,29 @@ def settle_books(day: Day, bars: pd.DataFrame) -> BookState:
 
     The first session of a book opens it with its capital. Sessions since the last mark are marked late, and what would have
     been decided after them is rebuilt for the record. Raises `OutOfSync`
-    where the broker's positions or cash, or an accounting identity, do not agree with the ledger.
+    where the broker's positions or cash, or an accounting identity, do not agree with the ledger; what changed from outside also
+    halts the book.
     """
     desk = day.desk
-    recover(desk, day.session)
+    recover(desk, day.session, _splits(day, bars))
     _mark(day, bars)
     rebuild_missed(day)
     return day.book_state()
+
+
+def _splits(day: Day, bars: pd.DataFrame) -> Splits:
+    """The splits of the bars that the book's last mark does not have yet."""
+    marked = day.desk.ledger.marks(day.desk.book.book_id)
+    begin = pd.Timestamp(marked[-1].session if marked else day.desk.book.opened or day.session)
+    shown = bars[(bars[Bars.session] > begin) & (bars[Bars.session] <= pd.Timestamp(day.session)) & (bars[Bars.split] != 1.0)]
+    return {
+        row.instrument: {
+            stamp.date(): decimal(factor)
+            for stamp, symbol, factor in zip(shown[Bars.session], shown[Bars.symbol], shown[Bars.split], strict=True)
+            if symbol == row.prices
+        }
+        for row in day.desk.strategy.market.instruments
+    }
 
 
 def _mark(day: Day, bars: pd.DataFrame) -> None:

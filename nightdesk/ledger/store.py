@@ -14,7 +14,7 @@ from nightdesk.ledger.accounts import Accounts
 from nightdesk.ledger.consents import Consents
 from nightdesk.ledger.controls import Controls
 from nightdesk.ledger.decisions import Decisions
-from schemas.records import Book, CashEvent, Fill, Mark, ModelRef, PositionEvent, Restatement, Run
+from schemas.records import Book, CashEvent, Fill, Mark, ModelRef, OutsideChange, PositionEvent, Restatement, Run
 
 
 class Ledger(Decisions, Controls, Consents, Accounts):
@@ -99,8 +99,10 @@ class Ledger(Decisions, Controls, Consents, Accounts):
         positions: Iterable[PositionEvent] = (),
         cash: Iterable[CashEvent] = (),
         opened: tuple[str, date] | None = None,
+        changes: Sequence[OutsideChange] = (),
     ) -> None:
-        """Record what the broker reports, all of it or nothing; what is there already is left as it is."""
+        """Record what the broker reports, all of it or nothing; what is there already is left as it is, but that a person has
+        taken an outside change over is added to it."""
         with self._writing() as connection:
             for table, records in ((tables.fills, fills), (tables.position_events, positions), (tables.cash_events, cash)):
                 rows = [asdict(record) for record in records]
@@ -110,6 +112,8 @@ class Ledger(Decisions, Controls, Consents, Accounts):
                 books = tables.books
                 change = sa.update(books).where(books.c.book_id == opened[0], books.c.opened.is_(None))
                 connection.execute(change.values(opened=opened[1]))
+            if changes:
+                self._save_changes(connection, changes)
 
     def fills(self, book_id: str) -> list[Fill]:
         query = sa.select(tables.fills).where(tables.fills.c.book_id == book_id)

@@ -2,36 +2,43 @@
 
 import time
 from datetime import date, timedelta
-from decimal import Decimal
 
-from nightdesk.brokers.broker import Account, Activity, BrokerOrder
+from nightdesk.brokers.broker import Account, BrokerOrder
 from nightdesk.clock import WallClock
 from nightdesk.errors import OutOfSync
-from nightdesk.ledger.book import UNATTRIBUTED, book_id, cash, fill_events, holdings
 from nightdesk.ledger.decisions import OPEN_STATUSES
-from nightdesk.ledger.reconcile import differences, require_equal
 from nightdesk.orders.desk import OrderDesk
-from schemas.records import Book, BrokerAccount, CashEvent, Fill, Order, PositionEvent
+from nightdesk.orders.events import Known, News, add_activities
+from nightdesk.orders.opening import open_book, unattributed_book
+from nightdesk.orders.outside import add_foreign_orders, add_unexplained, require_no_outside_change
+from nightdesk.orders.splits import Splits, add_splits
+from schemas.records import BrokerAccount, Order
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
 LOOKS = 2
 """How often an order must not be found, after a request for it could have landed, before it counts as never having arrived."""
 LOOK_EVERY_S = 2.0
+LOOK_BACK = timedelta(days=30)
+"""A broker reports nothing later than this after its day."""
 
 
-def recover(desk: OrderDesk, session: date) -> Account:
-    """Bring the ledger to where the broker is, and compare the two. `session` is the last whose close has passed.
+def recover(desk: OrderDesk, session: date, splits: Splits | None = None) -> Account:
+    """Bring the ledger to where the broker is, and compare the two. `session` is the last whose close has passed; `splits` are
+    those of the bars since the book was last marked, None where no bars are read.
 
-    A book that is new is opened: at a broker that takes no deposit, what the account holds beside the book's capital goes to the
-    account's unattributed book. Raises `OutOfSync` where anything differs or the account takes no orders, `TryAgain` where the
-    broker cannot be read: then nothing is known, and nothing is "flat".
+    A book that is new is opened. Raises `OutOfSync` where anything differs, which also halts the book, or where a split is not
+    clear yet or the account takes no orders, which does not; `TryAgain` where the broker cannot be read: then nothing is known,
+    and nothing is "flat".
     """
     account = _require_account(desk)
     resolve_orders(desk, session)
     if desk.book.opened is None:
-        _open_book(desk, session, account)
-    _record_activities(desk)
-    _require_reconciled(desk)
+        open_book(desk, session)
+    news = _news(desk, session, splits)
+    if _surprising(news) and (pause_s := _pause_s(desk)):
+        time.sleep(pause_s)  # a broker's lists may follow its positions and cash
+        news = _news(desk, session, splits)
+    _save_news(desk, news)
     return account
 
 
@@ -89,7 +96,7 @@ def found_order(desk: OrderDesk, order: Order) -> BrokerOrder | None:
         looks += late
         if looks >= LOOKS or (late and not lands_within_s):
             return None
-        time.sleep(min(LOOK_EVERY_S, max(lands_within_s / 10, 0.01)))
+        time.sleep(_pause_s(desk))
 
 
 def _move_on(desk: OrderDesk, order: Order, known: BrokerOrder | None, session: date) -> None:
@@ -101,102 +108,63 @@ def _move_on(desk: OrderDesk, order: Order, known: BrokerOrder | None, session: 
         desk.ledger.set_order_status(order.order_id, "expired", "never left the desk before its open")
 
 
-# events
+# events, positions and cash
 
 
-def _open_book(desk: OrderDesk, session: date, account: Account) -> None:
-    book = desk.book
-    if desk.broker.name == "paper":
-        desk.broker.submit_deposit(book.capital, session, book.book_id)
-        return
-    rest = account.cash - book.capital
-    if rest < 0:
-        raise OutOfSync(
-            f"capital is {book.capital:f}, but the account {account.account} has {account.cash:f} {account.currency}: "
-            "give the strategy less, or the account more.",
-            capital=book.capital,
-        )
-    other = unattributed_book(book)
-    desk.ledger.open_book(other)
-    flows = [
-        CashEvent(f"{row.book_id}/opening", row.book_id, session, "deposit", amount, book.currency, book.book_id)
-        for row, amount in ((book, book.capital), (other, rest))
-    ]
-    moved = [
-        PositionEvent(f"{other.book_id}/opening/{name}", other.book_id, session, name, "transfer", quantity, book.book_id)
-        for name, quantity in desk.broker.positions().items()
-    ]
-    desk.ledger.append_events(positions=moved, cash=flows, opened=(book.book_id, session))
+def _pause_s(desk: OrderDesk) -> float:
+    """How long to wait between looks; 0 where a broker says all at once."""
+    lands_within_s = desk.broker.capabilities().lands_within_s
+    return min(LOOK_EVERY_S, max(lands_within_s / 10, 0.01)) if lands_within_s else 0.0
 
 
-def unattributed_book(book: Book) -> Book:
-    """The book of what an account has beside its strategy's."""
-    named = book_id(book.mode, book.account, UNATTRIBUTED)
-    return Book(named, book.account, book.mode, UNATTRIBUTED, book.currency, Decimal(0))
+def _news(desk: OrderDesk, session: date, splits: Splits | None) -> News:
+    """What the broker has and the ledger has not."""
+    known, since = _known(desk), _since(desk)
+    news = News(known, WallClock().now())
+    told = add_activities(news, desk.broker.activities(since))
+    if since is not None:
+        add_foreign_orders(news, desk.broker.orders_since(since), session)
+    positions = desk.broker.positions()
+    add_splits(news, told, splits, positions)
+    add_unexplained(news, positions, desk.broker.account().cash, session)
+    return news
 
 
-def _record_activities(desk: OrderDesk) -> None:
-    """Append what the broker reports to this book's events; what is not its own is left to reconciliation."""
-    book = desk.book
-    ours = {order.order_id for order in desk.ledger.orders(book.book_id)}
-    held = _ever_held(desk)
-    fills: list[Fill] = []
-    positions: list[PositionEvent] = []
-    flows: list[CashEvent] = []
-    opened: tuple[str, date] | None = None
-    for row in desk.broker.activities(_opened(desk)):
-        event_id = f"{book.book_id}/{row.activity_id}"  # two accounts of one ledger may have the same split
-        if row.kind == "fill" and row.reference in ours:
-            fill = _fill(row, book.book_id)
-            position, paid = fill_events(fill, book.currency)
-            fills.append(fill)
-            positions.append(position)
-            flows.extend(paid)
-            held.add(row.instrument)
-        elif row.kind == "split" and row.instrument in held:
-            positions.append(
-                PositionEvent(event_id, book.book_id, row.session, row.instrument, "split", row.quantity, row.activity_id)
-            )
-        elif row.kind == "dividend" and row.instrument in held:
-            flows.append(CashEvent(event_id, book.book_id, row.session, "dividend", row.amount, book.currency, row.instrument))
-        elif row.kind == "deposit" and row.reference == book.book_id:
-            flows.append(
-                CashEvent(row.activity_id, book.book_id, row.session, "deposit", row.amount, book.currency, row.reference)
-            )
-            opened = opened or (book.book_id, row.session)
-    desk.ledger.append_events(fills, positions, flows, opened)
-
-
-def _opened(desk: OrderDesk) -> date | None:
-    book = desk.ledger.book(desk.book.book_id)
-    return book.opened if book else None
-
-
-def _ever_held(desk: OrderDesk) -> set[str]:
-    return {event.instrument for event in desk.ledger.position_events(desk.book.book_id)}
-
-
-def _fill(row: Activity, book: str) -> Fill:
-    return Fill(
-        row.activity_id,
-        row.reference,
+def _known(desk: OrderDesk) -> Known:
+    ledger, book = desk.ledger, desk.book
+    ids = [row.book_id for row in ledger.books(book.account)]
+    return Known(
         book,
-        row.session,
-        row.instrument,
-        row.quantity,
-        row.price,
-        row.commission,
-        row.slippage,
-        row.note,
+        unattributed_book(book),
+        frozenset(row.instrument for row in desk.strategy.market.instruments),
+        {order.order_id: order for order in ledger.orders(book.book_id)},
+        ledger.fills(book.book_id),
+        [event for book_id in ids for event in ledger.position_events(book_id)],
+        [event for book_id in ids for event in ledger.cash_events(book_id)],
+        {change.reference: change for change in ledger.outside_changes(book.book_id)},
     )
 
 
-# positions and cash
+def _since(desk: OrderDesk) -> date | None:
+    """The day from which the broker's reports may be new; None where the book was not open yet."""
+    book, marks = desk.ledger.book(desk.book.book_id), desk.ledger.marks(desk.book.book_id)
+    if book is None or book.opened is None:
+        return None
+    return max(book.opened, marks[-1].session - LOOK_BACK) if marks else book.opened
 
 
-def _require_reconciled(desk: OrderDesk) -> None:
-    books = desk.ledger.books(desk.book.account)
-    positions = [event for book in books for event in desk.ledger.position_events(book.book_id)]
-    flows = [event for book in books for event in desk.ledger.cash_events(book.book_id)]
-    found = differences(holdings(positions), desk.broker.positions(), cash(flows), desk.broker.account().cash)
-    require_equal(found, desk.book.account)
+def _surprising(news: News) -> bool:
+    return any(not change.reference.startswith(("activity/", "order/")) for change in news.changes)
+
+
+def _save_news(desk: OrderDesk, news: News) -> None:
+    """Record it. Raises `OutOfSync` where the account was changed from outside, now or before, or a split is not clear yet."""
+    if news.known.other.book_id in {*(row.book_id for row in news.positions), *(row.book_id for row in news.flows)}:
+        desk.ledger.open_book(news.known.other)
+    desk.ledger.append_events(news.fills, news.positions, news.flows, news.opened, news.changes)
+    require_no_outside_change(desk, desk.ledger.outside_changes(desk.book.book_id, waiting=True))
+    if news.pending:
+        for order in desk.ledger.orders(desk.book.book_id, statuses=("intent",)):
+            if order.instrument in news.pending:
+                desk.ledger.set_order_status(order.order_id, "expired", f"sized before a split of {order.instrument}")
+        raise OutOfSync(f"{'; '.join(news.pending.values())}. Nothing leaves until both agree.", pending=list(news.pending))

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from nightdesk.brokers.broker import OrderRequest
 from nightdesk.brokers.paper import PaperBroker
-from nightdesk.day.settle import _record_activities, _resolve_orders
 from nightdesk.ledger.book import cash, fill_events, holdings
 from nightdesk.ledger.reconcile import differences
 from nightdesk.ledger.store import Ledger
+from nightdesk.orders.recover import _news, _save_news, resolve_orders
 from nightdesk.sessions import exchange_sessions
 from schemas import identities
 from schemas.money import decimal
@@ -70,10 +70,10 @@ def decide(ledger: Ledger, broker: PaperBroker, session: date, execution: date, 
 
 def settle(ledger: Ledger, broker: PaperBroker, session: date) -> None:
     """Take over what the broker did, as the day's own step does."""
-    desk = SimpleNamespace(ledger=ledger, broker=broker, book=BOOK, sessions=NYSE)
-    day = SimpleNamespace(desk=desk, as_of=NYSE.settled_at(session))
-    _record_activities(day)
-    _resolve_orders(day)
+    market = SimpleNamespace(instruments=[SimpleNamespace(instrument=name) for name in NAMES])
+    desk = SimpleNamespace(ledger=ledger, broker=broker, book=BOOK, sessions=NYSE, strategy=SimpleNamespace(market=market))
+    resolve_orders(desk, session)
+    _save_news(desk, _news(desk, session, {}))
 
 
 def marked(ledger: Ledger, session: date, closes: dict[str, Decimal]) -> Mark:
