@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from nightdesk.cli import backfill, check, day, doctor, halt, lineage, quarantine, replay, status, submit, up
+from nightdesk.cli import adopt, backfill, check, day, doctor, halt, lineage, quarantine, replay, status, submit, up
 from nightdesk.errors import NightdeskError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("check")(check.check)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("status")(status.status)
 app.command("submit")(submit.submit)
+app.command("adopt")(adopt.adopt)
 app.command("halt")(halt.halt)
 app.command("resume")(halt.resume)
 app.command("doctor")(doctor.doctor)

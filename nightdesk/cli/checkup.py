@@ -104,6 +104,17 @@ def _ledgers(here: Settings) -> tuple[bool, str]:
     return True, f"{', '.join(file.stem for file in files) or 'none yet'}: sound, every decision as it was committed"
 
 
+def _outside(here: Settings) -> tuple[bool, str]:
+    """What changed at a broker without the desk, and waits for a person."""
+    waiting = []
+    for file in sorted((here.home / "ledger").glob("*.sqlite")):
+        ledger = Ledger(file)
+        for book in ledger.books():
+            waiting += [f"{book.book_id}: {row.sentence}" for row in ledger.outside_changes(book.book_id, waiting=True)]
+        ledger.close()
+    return not waiting, "; ".join(waiting) or "nothing that changed at a broker waits for `nightdesk adopt`"
+
+
 def _bars(here: Settings) -> tuple[bool, str]:
     """Every file of every bar store against the hashes that the ledgers have."""
     checked = 0
@@ -145,6 +156,7 @@ CHECKS: dict[str, Callable[[Settings], tuple[bool, str]]] = {
     "broker": _broker_calendar,
     "strategies": _strategies,
     "ledgers": _ledgers,
+    "outside": _outside,
     "bars": _bars,
     "mlflow": _mlflow,
     "prefect": _prefect,

@@ -5,6 +5,7 @@ from datetime import date
 
 from nightdesk.errors import Misconfigured
 from schemas.records import Mode
+from schemas.strategy import ORDER_SYMBOL
 
 
 def parsed_session(text: str | None) -> date | None:
@@ -28,3 +29,14 @@ def parsed_mode(text: str) -> Mode:
     if text not in modes:
         raise Misconfigured.value("book", text, ", ".join(modes))
     return modes[text]
+
+
+def parsed_renames(texts: list[str]) -> dict[str, str]:
+    """Symbols that have changed, each as OLD=NEW. Raises `Misconfigured`."""
+    renames = {}
+    for text in texts:
+        old, _, new = text.partition("=")
+        if not all(re.fullmatch(ORDER_SYMBOL, name) for name in (old, new)) or old == new:
+            raise Misconfigured.value("rename", text, "two order symbols as FB=META")
+        renames[old] = new
+    return renames

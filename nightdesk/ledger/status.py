@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from nightdesk.ledger.book import holdings
+from nightdesk.ledger.book import UNATTRIBUTED, cash, holdings
 from nightdesk.ledger.decisions import OPEN_STATUSES
 from nightdesk.ledger.store import Ledger
 from schemas.records import Book
 
 
 def book_statuses(home: Path) -> list[dict[str, Any]]:
-    """A row for each book of each ledger file in the home: last day, equity, holdings, open orders, and its state with
-    who, when and why. Money as numbers."""
+    """A row for each book of each ledger file in the home: last day, equity, holdings, open orders, outside changes that wait,
+    and its state with who, when and why. Money as numbers; the book of what an account has beside its strategy has no equity."""
     rows = []
     for path in sorted((home / "ledger").glob("*.sqlite")):
         ledger = Ledger(path)
@@ -26,6 +26,8 @@ def _status(ledger: Ledger, book: Book) -> dict[str, Any]:
     last, mark = days[-1] if days else None, marks[-1] if marks else None
     orders = ledger.orders(book.book_id, statuses=OPEN_STATUSES)
     control = ledger.control(book.book_id)
+    beside = book.strategy == UNATTRIBUTED  # it has no days of its own
+    money = cash(ledger.cash_events(book.book_id)) if beside else book.capital
     return {
         "book": book.book_id,
         "currency": book.currency,
@@ -38,9 +40,10 @@ def _status(ledger: Ledger, book: Book) -> dict[str, Any]:
         "session": str(last.session) if last else None,
         "outcome": (last.outcome or "running, or killed") if last else None,
         "reason": last.reason if last else "",
-        "cash": float(mark.cash) if mark else float(book.capital),
-        "equity": float(mark.equity) if mark else float(book.capital),
-        "benchmark": float(mark.benchmark or 0) if mark else float(book.capital),
+        "cash": float(mark.cash) if mark else float(money),
+        "equity": None if beside else float(mark.equity) if mark else float(book.capital),
+        "benchmark": None if beside else float(mark.benchmark or 0) if mark else float(book.capital),
         "holdings": {name: float(quantity) for name, quantity in holdings(ledger.position_events(book.book_id)).items()},
         "open_orders": [f"{order.quantity:f} {order.instrument} at the open of {order.execution_session}" for order in orders],
+        "outside_changes": [change.sentence for change in ledger.outside_changes(book.book_id, waiting=True)],
     }

@@ -21,7 +21,7 @@ from nightdesk.orders.recover import _news, _save_news, resolve_orders
 from nightdesk.sessions import exchange_sessions
 from schemas import identities
 from schemas.money import decimal
-from schemas.records import CashEvent, Fill, Mark, Order, PositionEvent
+from schemas.records import Book, CashEvent, Fill, Mark, Order, PositionEvent
 from schemas.strategy import Costs
 from tests.ledgers import BOOK, NEXT, a_decision, a_fill, an_order
 from tests.paper_market import SESSIONS, PaperMarket
@@ -68,10 +68,10 @@ def decide(ledger: Ledger, broker: PaperBroker, session: date, execution: date, 
         ledger.set_order_status(order.order_id, answer.outcome, answer.reason)
 
 
-def settle(ledger: Ledger, broker: PaperBroker, session: date) -> None:
+def settle(ledger: Ledger, broker: PaperBroker, session: date, book: Book = BOOK) -> None:
     """Take over what the broker did, as the day's own step does."""
     market = SimpleNamespace(instruments=[SimpleNamespace(instrument=name) for name in NAMES])
-    desk = SimpleNamespace(ledger=ledger, broker=broker, book=BOOK, sessions=NYSE, strategy=SimpleNamespace(market=market))
+    desk = SimpleNamespace(ledger=ledger, broker=broker, book=book, sessions=NYSE, strategy=SimpleNamespace(market=market))
     resolve_orders(desk, session)
     _save_news(desk, _news(desk, session, {}))
 
@@ -229,7 +229,6 @@ def test_books_of_two_accounts_take_the_same_dividend_and_split_each(tmp_path: P
         brokers[book] = broker
     world.play_to(DAYS[3])
     for book, broker in brokers.items():
-        desk = SimpleNamespace(ledger=ledger, broker=broker, book=book, sessions=NYSE)
-        _record_activities(SimpleNamespace(desk=desk))
+        settle(ledger, broker, DAYS[3], book)
         assert holdings(ledger.position_events(book.book_id)) == broker.positions() == {"AAA": 20}
         assert cash(ledger.cash_events(book.book_id)) == broker.account().cash == 100_000 - 1000 + 20
