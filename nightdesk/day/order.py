@@ -1,9 +1,5 @@
 """Step 8: wanted minus held, through the limits, once."""
 
-import json
-import subprocess
-import sys
-
 import pandas as pd
 
 from nightdesk.day.decision import decided
@@ -11,13 +7,9 @@ from nightdesk.day.desk import Day, step
 from nightdesk.day.limited import save_breach
 from nightdesk.day.retrain import Trained
 from nightdesk.errors import LimitBreached
+from nightdesk.orders.process import ORDERING, submitted_by
 from nightdesk.orders.submit import Ended, submit_decided
-from nightdesk.settings import order_environment
 from schemas.records import BookState, Decision, Order
-
-ORDERING = [sys.executable, "-m", "nightdesk.cli", "submit"]
-"""The process that orders at a real broker."""
-ORDERING_TIMEOUT_S = 3600
 
 
 @step("order")
@@ -51,20 +43,4 @@ def _ended_elsewhere(day: Day, decision: Decision) -> Ended:
     desk = day.desk
     if not desk.ledger.orders(desk.book.book_id, decision.session):
         return submit_decided(desk, decision)
-    command = [*ORDERING, "--strategy", day.strategy_name, "--mode", desk.book.mode, "--lock", str(day.lock), "--json"]
-    passed_on = () if day.lock is None else (day.lock,)
-    done = subprocess.run(
-        command,
-        env=order_environment(desk.settings),
-        pass_fds=passed_on,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=ORDERING_TIMEOUT_S,
-        check=False,
-    )
-    try:
-        told = json.loads(done.stdout)
-        return Ended(str(told["outcome"]), str(told["reason"]), int(told["exit_code"]))
-    except (ValueError, KeyError):
-        said = f"the process that orders ended with {done.returncode}: run `nightdesk submit` to see why"
-        return Ended("failed: order", said, done.returncode or 1)
+    return submitted_by(ORDERING, day.strategy_name, desk.book.mode, desk.settings, day.lock)

@@ -1,9 +1,13 @@
 """The hash chain of a book's decisions: an edited, removed or reordered one is found and named. Pure."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
+
+from nightdesk.errors import OutOfSync
+from schemas.records import Decision, Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +52,19 @@ def broken_links(links: Iterable[Link]) -> dict[date, str]:
             broken[link.session] = f"{named} does not follow the one before it: one of the two was changed since."
         previous = link.chain_sha256
     return broken
+
+
+def require_as_decided(decision: Decision, orders: Sequence[Order]) -> None:
+    """Raise `OutOfSync` where the rows of orders are not what the decision's document says: consent and record are about that."""
+    intents: Any = decision.body["intents"]
+    for order in orders:
+        intent: Any = next((row for row in intents if row["order_id"] == order.order_id), {})
+        now = {
+            "instrument": order.instrument,
+            "quantity": format(order.quantity, "f"),
+            "reference_price": format(order.reference_price, "f"),
+            "time_in_force": order.time_in_force,
+        }
+        other = [f"{name} was {intent.get(name)}, is {value}" for name, value in now.items() if intent.get(name) != value]
+        if other:
+            raise OutOfSync(f"The order {order.order_id} is not what was decided: {', '.join(other)}.", order_id=order.order_id)

@@ -56,6 +56,13 @@ class Decisions(LedgerFile):
             query = query.where(decisions.c.origin != "reconstructed")
         return self._decision(query.order_by(decisions.c.session.desc(), decisions.c.attempt.desc()).limit(1))
 
+    def decisions_named(self, start: str) -> list[Decision]:
+        """The decisions whose SHA-256 begins with a text."""
+        hashes = tables.decisions.c.sha256
+        found = self._rows(sa.select(hashes).where(hashes.startswith(start, autoescape=True)))
+        named = [self._decision(sa.select(tables.decisions).where(hashes == row["sha256"])) for row in found]
+        return [decision for decision in named if decision is not None]
+
     def _decision(self, query: sa.Select[Any]) -> Decision | None:
         rows = self._rows(query)
         if not rows:

@@ -1,17 +1,19 @@
 """Sending the intents of a decision: in time, with consent where it is wanted, inside limits and states, each once."""
 
 from dataclasses import dataclass
-from typing import Any
+from zoneinfo import ZoneInfo
 
 from nightdesk.brokers.broker import OrderRequest
 from nightdesk.clock import WallClock
-from nightdesk.errors import LimitBreached, OrderRefused, OutOfSync, TryAgain
+from nightdesk.errors import LimitBreached, OrderRefused, TryAgain
+from nightdesk.ledger.chain import require_as_decided
 from nightdesk.orders.checks import Checks, final_checks, held_back, sells_first
 from nightdesk.orders.desk import OrderDesk
 from nightdesk.orders.recover import found_order
 from schemas.outcomes import ending
 from schemas.records import Decision, Order
 
+NEW_YORK = ZoneInfo("America/New_York")
 SENDINGS = 2
 """How often a request is sent in all, under one id, where it did not arrive."""
 
@@ -55,7 +57,7 @@ def _sent(desk: OrderDesk, decision: Decision, decided: Ended, todo: list[Order]
         outcome, why = held_back(_without(checks, order), order)
         if why:
             return _held_back(desk, decision, decided, outcome, why)
-        _require_as_decided(decision, order)
+        require_as_decided(decision, [order])
         if _submitted(desk, order) == "unknown":
             return Ended.of(
                 "unknown order", f"nobody knows whether the broker has {order.order_id}; nothing more leaves until then"
@@ -63,21 +65,6 @@ def _sent(desk: OrderDesk, decision: Decision, decided: Ended, todo: list[Order]
         checks.orders = [row for row in checks.orders if row.order_id != order.order_id]
         checks.orders.append(desk.ledger.order(order.order_id) or order)
     return _after(desk, decision, decided)
-
-
-def _require_as_decided(decision: Decision, order: Order) -> None:
-    """Raise `OutOfSync` where an order's row is not what the decision's document says: consent and record are about that."""
-    intents: Any = decision.body["intents"]
-    intent: Any = next((row for row in intents if row["order_id"] == order.order_id), {})
-    now = {
-        "instrument": order.instrument,
-        "quantity": format(order.quantity, "f"),
-        "reference_price": format(order.reference_price, "f"),
-        "time_in_force": order.time_in_force,
-    }
-    other = [f"{name} was {intent.get(name)}, is {value}" for name, value in now.items() if intent.get(name) != value]
-    if other:
-        raise OutOfSync(f"The order {order.order_id} is not what was decided: {', '.join(other)}.", order_id=order.order_id)
 
 
 def _without(checks: Checks, order: Order) -> Checks:
@@ -126,13 +113,16 @@ def _looked_up(desk: OrderDesk, order_id: str) -> str:
 
 def _waits(desk: OrderDesk, decision: Decision, todo: list[Order]) -> Ended | None:
     """Why the intents wait, if they do: for a person's consent, or for the broker to take them."""
-    until = f"{desk.deadline(decision.execution_session):%Y-%m-%d %H:%M} UTC"
-    if needs_consent(desk, decision):
-        consent = desk.ledger.consent(decision.sha256)
-        if consent is None:
-            return Ended.of("waiting", f"for consent to {_listed(todo)} until {until}: nightdesk approve {decision.sha256[:12]}")
-        if consent.answer == "reject":
-            return _given_up(desk, decision, todo, f"rejected by {consent.who}: {consent.reason}")
+    consent = desk.ledger.consent(decision.sha256)
+    if consent is not None and consent.answer == "reject":
+        return _given_up(desk, decision, todo, f"rejected by {consent.who}: {consent.reason}")
+    if consent is None and needs_consent(desk, decision):
+        until = desk.deadline(decision.execution_session).astimezone(NEW_YORK)
+        return Ended.of(
+            "waiting",
+            f"for consent to {_listed(todo)} until {until:%H:%M} New York time on {until:%A} {until.day} {until:%B %Y}, else no "
+            f"order leaves: `nightdesk approve {decision.sha256[:12]}` shows why and asks, so does `nightdesk console`",
+        )
     takes, force = desk.broker.capabilities(), todo[0].time_in_force
     if not takes.takes_now(force, desk.broker.clock().at):
         return Ended.of(
@@ -142,10 +132,10 @@ def _waits(desk: OrderDesk, decision: Decision, todo: list[Order]) -> Ended | No
 
 
 def needs_consent(desk: OrderDesk, decision: Decision) -> bool:
-    """Whether a person is asked: where the strategy wants it now, or wanted it when this was decided."""
+    """Whether a person is asked: where the strategy wants it now, or wanted it when this was decided; in a backfill nobody is."""
     then = decision.envelope.get("strategy")
     wanted = then.get("broker", {}).get("execution") if isinstance(then, dict) else None
-    return "confirm" in (desk.strategy.broker.execution, wanted)
+    return desk.book.mode != "backfill" and "confirm" in (desk.strategy.broker.execution, wanted)
 
 
 def _given_up(desk: OrderDesk, decision: Decision, todo: list[Order], why: str) -> Ended:
