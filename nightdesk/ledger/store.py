@@ -14,7 +14,7 @@ from nightdesk.ledger.accounts import Accounts
 from nightdesk.ledger.consents import Consents
 from nightdesk.ledger.controls import Controls
 from nightdesk.ledger.decisions import Decisions
-from schemas.records import Book, CashEvent, Fill, Mark, ModelRef, OutsideChange, PositionEvent, Restatement, Run
+from schemas.records import Book, CashEvent, Fill, Mark, Mode, ModelRef, OutsideChange, PositionEvent, Restatement, Run
 
 
 class Ledger(Decisions, Controls, Consents, Accounts):
@@ -41,6 +41,16 @@ class Ledger(Decisions, Controls, Consents, Accounts):
     def books(self, account: str | None = None) -> list[Book]:
         query = sa.select(tables.books).order_by(tables.books.c.book_id)
         return self._records(Book, query if account is None else query.where(tables.books.c.account == account))
+
+    def require_mode(self, mode: Mode) -> None:
+        """Raise `Misconfigured` where the file holds books of another mode: it was renamed, copied or linked to."""
+        others = sorted({book.mode for book in self.books()} - {mode})
+        if others:
+            raise Misconfigured(
+                f"{self.path} is opened as the {mode} ledger, but holds {' and '.join(others)} books: put the ledgers back.",
+                path=str(self.path),
+                mode=mode,
+            )
 
     def append_run(self, run: Run) -> None:
         with self._writing() as connection:

@@ -25,8 +25,14 @@ from schemas.strategy import Strategy
 
 
 def open_ledger(mode: Mode, here: Settings) -> Ledger:
-    """The ledger of a mode, made or brought up to date as needed."""
-    return Ledger(ledger_file(here.home, mode))
+    """The ledger of a mode, made or brought up to date as needed. Raises `Misconfigured` where it is that of another mode."""
+    ledger = Ledger(ledger_file(here.home, mode))
+    try:
+        ledger.require_mode(mode)
+    except Misconfigured:
+        ledger.close()
+        raise
+    return ledger
 
 
 def new_book(strategy: Strategy, mode: Mode) -> Book:
