@@ -19,7 +19,9 @@ from tasks.validate import validate_bars
 
 
 @flow(name="daily", description="One trading day after the close: ingest to report.", version="1")
-def daily(strategy: str = "sp500_svc", session: date | None = None, mode: Literal["paper", "backfill"] = "paper") -> State:
+def daily(
+    strategy: str = "sp500_svc", session: date | None = None, mode: Literal["paper", "live", "backfill"] = "paper"
+) -> State:
     """Run one trading day.
 
     Prefect's form shows what stands under Args.
@@ -27,7 +29,7 @@ def daily(strategy: str = "sp500_svc", session: date | None = None, mode: Litera
     Args:
         strategy: Name of a strategy file, or a path to one.
         session: The session to decide after. None: the next one that this book has not decided.
-        mode: Which book: paper, or the backfill's own.
+        mode: Which book: paper, live, or the backfill's own.
     """
     with trading_day(strategy, session, mode) as day:
         if isinstance(day, Closed):

@@ -12,6 +12,7 @@ from prefect.utilities.urls import url_for
 
 from nightdesk.day.desk import Day
 from nightdesk.day.opening import Closed, open_day, sessions_to_play
+from nightdesk.day.submit import Submitted
 from nightdesk.settings import settings
 from schemas.outcomes import ending
 from schemas.records import DayReport, Mode, Origin
@@ -39,8 +40,8 @@ def list_sessions(strategy: str, sessions: int) -> list[date]:
     return sessions_to_play(strategy, sessions, "backfill", settings())
 
 
-def ended(day: DayReport | Closed) -> State:
-    """The flow run's state: named after the outcome, with the reason as its message and the report as its data."""
+def ended(day: DayReport | Closed | Submitted) -> State:
+    """The flow run's state: named after the outcome, with the reason as its message and what ended as its data."""
     name, message = day.outcome[:1].upper() + day.outcome[1:], day.reason
     get_run_logger().info("%s: %s", name, message)
     state = Completed if ending(day.outcome).state == "COMPLETED" else Failed

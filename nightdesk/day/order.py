@@ -33,14 +33,14 @@ def place_orders(day: Day, signals: pd.DataFrame, trained: Trained, state: BookS
         limits = committed.body["limits"]
         day.end("no trade: limit", str(committed.body["reason"]))
         raise LimitBreached(f"{committed.body['reason']}.", breaches=limits)
-    ended = submit_decided(desk, committed) if desk.broker.name == "paper" else _ended_elsewhere(day, committed)
+    ended = sent(day, committed)
     day.end(ended.outcome, ended.reason, ended.exit_code)
     return desk.ledger.orders(book_id, day.session)
 
 
-def _ended_elsewhere(day: Day, decision: Decision) -> Ended:
-    """What the process that orders says of a decision. Nothing to send: it is not asked."""
+def sent(day: Day, decision: Decision) -> Ended:
+    """Send what a committed decision of the day intends, at the place that its broker asks for. Nothing to send: it is not asked."""
     desk = day.desk
-    if not desk.ledger.orders(desk.book.book_id, decision.session):
+    if desk.broker.name == "paper" or not desk.ledger.orders(desk.book.book_id, decision.session):
         return submit_decided(desk, decision)
     return submitted_by(ORDERING, day.strategy_name, desk.book.mode, desk.settings, day.lock)

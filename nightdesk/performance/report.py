@@ -10,6 +10,9 @@ from nightdesk.performance.metrics import formatted
 from schemas.records import DayReport
 
 CELL = 75
+LEAVES = (
+    "`nightdesk submit` sends what waits; while `make up` runs, the flow `submit` does so at 19:05, 08:45 and 09:20 New York time"
+)
 
 
 def as_document(report: DayReport) -> dict[str, object]:
@@ -165,7 +168,8 @@ def _signal(row: Any) -> str:
 def _orders(report: DayReport) -> str:
     if not report.orders:
         return f"none: {report.reason}" if report.reason else "none"
-    return "\n".join(_one_order(row, report.currency) for row in report.orders)
+    lines = [_one_order(row, report.currency) for row in report.orders]
+    return "\n".join([*lines, LEAVES] if report.outcome == "waiting" else lines)
 
 
 def _one_order(row: Any, currency: str) -> str:

@@ -1,6 +1,7 @@
 """The flows against a real Prefect API: names, tags, tasks, artifacts, states; one harness for all of them."""
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -8,11 +9,16 @@ from typing import Any
 
 import pytest
 
+from nightdesk.clock import WallClock
+from nightdesk.ledger.file import ledger_file
+from nightdesk.ledger.store import Ledger
 from nightdesk.market.sample import SampleSource
 from nightdesk.settings import Settings
 from schemas.bars import Bars
+from schemas.records import Consent
 from tests.desks import played, settings_in, strategy_file
 from tests.notice_server import NoticeServer, taking
+from tests.strategy_documents import saved, seed, with_key
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -28,9 +34,11 @@ def harness(home: Path) -> Iterator[None]:
     from prefect.testing.utilities import prefect_test_harness
 
     import tasks.opening
+    import tasks.submit
 
     with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
-        patch.setattr(tasks.opening, "settings", lambda: Settings(home=home, data=home / "data"))
+        for module in (tasks.opening, tasks.submit):
+            patch.setattr(module, "settings", lambda: Settings(home=home, data=home / "data"))
         yield
 
 
@@ -220,3 +228,48 @@ def test_a_failed_day_is_a_failed_run_that_still_carries_its_report(strategy: st
     assert (state.type.value, state.name) == ("FAILED", "Failed: retrain")
     report = state.result(raise_on_failure=False)
     assert (report.exit_code, report.orders) == (6, ()) and "SHA-256" in report.reason
+
+
+def asked_strategy(folder: Path, name: str) -> str:
+    """A strategy that buys, and whose orders wait for a person."""
+    own = with_key(with_key(seed(), "name", name), "broker.account", name)
+    return saved(with_key(own, "broker.execution", "confirm"), folder / name)
+
+
+def test_submit_leaves_alone_what_waits_for_a_person_and_sends_it_once_that_person_has_consented(home: Path) -> None:
+    from flows.submit import submit
+
+    strategy = asked_strategy(home, "asked")
+    report = played(strategy, "2018-12-03", home)
+    assert report.outcome == "waiting"
+    waiting = submit(strategy, return_state=True)
+    ledger = Ledger(ledger_file(home, "paper"))
+    ledger.append_consent(Consent(report.decision_sha256, report.book, report.session, "approve", "ann", WallClock().now()))
+    ledger.close()
+    sent, again = submit(strategy, return_state=True), submit(strategy, return_state=True)
+
+    assert [(state.name, state.type.value) for state in (waiting, sent, again)] == [
+        ("Waiting", "COMPLETED"),
+        ("Traded", "COMPLETED"),
+        ("No change", "COMPLETED"),
+    ]
+    tables = [_artifacts(run).get("orders") for run in _flow_runs(f"submit {strategy}, paper")]
+    stands = sorted((row["instrument"], row["stands"]) for table in tables if table for row in json.loads(table))
+    assert stands == [("SPXSIM", "accepted"), ("SPXSIM", "accepted"), ("SPXSIM", "intent")]
+
+
+@pytest.mark.parametrize(("outcome", "code", "asked"), [("failed: order", 7, 3), ("unknown order", 6, 1)])
+def test_submit_is_tried_again_only_where_nothing_can_have_left(
+    outcome: str, code: int, asked: int, strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.submit import submit
+    from nightdesk.day import submit as sending
+    from tasks.submit import submit_orders
+
+    answer = json.dumps({"outcome": outcome, "reason": "the broker is away", "exit_code": code})
+    script = f"open({str(tmp_path / 'asked')!r}, 'a').write('.'); print({answer!r})"
+    monkeypatch.setattr(sending, "ORDERING", [sys.executable, "-c", script])
+    monkeypatch.setattr(submit_orders, "retry_delay_seconds", [0, 0])
+    state = submit(strategy, return_state=True)
+    assert (state.type.value, state.name.lower(), state.message) == ("FAILED", outcome, "the broker is away")
+    assert len((tmp_path / "asked").read_text()) == asked

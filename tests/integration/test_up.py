@@ -75,6 +75,15 @@ def test_daily_is_scheduled_after_the_close_and_never_runs_twice_at_once(up: Up)
     assert daily["parameters"] == {"strategy": "sp500_svc", "session": None, "mode": "paper"}
 
 
+def test_submit_is_scheduled_when_the_broker_takes_orders_for_the_next_open(up: Up) -> None:
+    deployed = up.api("GET", "/deployments/name/submit/submit")
+    crons = {(row["schedule"]["cron"], row["schedule"]["timezone"], row["active"]) for row in deployed["schedules"]}
+    assert crons == {(cron, "America/New_York", True) for cron in ("5 19 * * 1-5", "45 8 * * 1-5", "20 9 * * 1-5")}
+    assert deployed["global_concurrency_limit"]["limit"] == 1
+    assert deployed["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    assert deployed["parameters"] == {"strategy": "sp500_svc", "mode": "paper"}
+
+
 def test_backfill_is_deployed_and_has_no_schedule(up: Up) -> None:
     assert up.api("GET", "/deployments/name/backfill/backfill")["schedules"] == []
 
