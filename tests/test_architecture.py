@@ -280,6 +280,7 @@ PLANTED = {
     "tasks and flows compute nothing": ("tasks/planted.py", "import pandas"),
     "flows call tasks": ("flows/planted.py", "import nightdesk.wiring.desk"),
     "the ledger and the records": ("nightdesk/ledger/planted.py", "import pandas"),
+    "the console reaches": ("nightdesk/console/planted.py", "import nightdesk.brokers"),
     "the process that orders": ("nightdesk/brokers/planted.py", "import sklearn"),
 }
 

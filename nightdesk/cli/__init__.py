@@ -6,7 +6,22 @@ import sys
 
 import typer
 
-from nightdesk.cli import adopt, backfill, check, day, doctor, halt, lineage, quarantine, replay, status, submit, up
+from nightdesk.cli import (
+    adopt,
+    backfill,
+    check,
+    consent,
+    console,
+    day,
+    doctor,
+    halt,
+    lineage,
+    quarantine,
+    replay,
+    status,
+    submit,
+    up,
+)
 from nightdesk.errors import NightdeskError
 
 app = typer.Typer(
@@ -27,6 +42,10 @@ app.add_typer(quarantine.app, name="quarantine")
 app.command("status")(status.status)
 app.command("submit")(submit.submit)
 app.command("adopt")(adopt.adopt)
+app.command("consent")(consent.consent)
+app.command("approve")(consent.approve)
+app.command("reject")(consent.reject)
+app.command("console")(console.console)
 app.command("halt")(halt.halt)
 app.command("resume")(halt.resume)
 app.command("doctor")(doctor.doctor)

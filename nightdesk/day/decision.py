@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,11 +83,21 @@ def decided(
         "known_until": day.detail["known_until"],
         "mlflow_run_id": trained.attempt.mlflow_run_id,
         "strategy": strategy.model_dump(mode="json"),
+        "strategy_file": _strategy_file(day),
+        "clock_stands": not isinstance(desk.clock, WallClock),
+        "opens_at": desk.sessions.opens_at(day.execution_session).isoformat(),
+        "deadline": desk.deadline(day.execution_session).isoformat(),
         "quotes": quotes_document(shown),
     }
     named = (desk.book.book_id, day.session, day.execution_session, day.attempt, day.run.origin)
     decision = Decision(*named, sha256, body, envelope)
     return decision, [replace(order, decision_sha256=sha256) for order in intents]
+
+
+def _strategy_file(day: Day) -> str:
+    """What the strategy was asked for by, so that it is found again from anywhere: its name, or the whole path of its file."""
+    name = day.strategy_name or day.desk.strategy.name
+    return str(Path(name).resolve()) if name.endswith(".toml") else name
 
 
 def _closes(day: Day, bars: pd.DataFrame) -> Floats:

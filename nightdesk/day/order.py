@@ -39,7 +39,7 @@ def place_orders(day: Day, signals: pd.DataFrame, trained: Trained, state: BookS
 
 
 def sent(day: Day, decision: Decision) -> Ended:
-    """Send what a committed decision of the day intends, at the place that its broker asks for. Nothing to send: it is not asked."""
+    """Send what a committed decision of the day intends, at the place that its broker asks for."""
     desk = day.desk
     if desk.broker.name == "paper" or not desk.ledger.orders(desk.book.book_id, decision.session):
         return submit_decided(desk, decision)

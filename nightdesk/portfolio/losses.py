@@ -56,9 +56,14 @@ def _daily_loss(course: Course, limits: Limits) -> str:
     return f"the loss of {session}, {lost:.2%} of equity, is above limits.max_daily_loss {limits.max_daily_loss:.2%}"
 
 
-def _drawdown(course: Course, limits: Limits) -> str:
+def drawdown(course: Course) -> float:
+    """How far the time-weighted index has fallen from its peak, as a fraction of it; 0 before the first mark."""
     index = np.cumprod(1.0 + course.returns)
-    depth = round(float(1.0 - index[-1] / index.max()), 12) if len(index) else 0.0
+    return round(float(1.0 - index[-1] / index.max()), 12) if len(index) else 0.0
+
+
+def _drawdown(course: Course, limits: Limits) -> str:
+    depth = drawdown(course)
     if depth <= limits.max_drawdown:
         return ""
     return f"the drawdown at {course.sessions[-1]}, {depth:.2%}, is above limits.max_drawdown {limits.max_drawdown:.2%}"

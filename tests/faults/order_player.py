@@ -34,8 +34,8 @@ POINTS: dict[str, dict[str, Point]] = {
     },
     "alpaca": {**ANYWHERE, "answer received": (AlpacaBroker, "submit_order", "after")},
 }
-"""Where a process dies, by broker: the real function, and whether it has run by then. Whether a request was sent, and whether Alpaca
-has taken it, its stub knows: it holds on to the request, and the test kills."""
+"""Where a process dies, by broker: the real function, and whether it has run by then. Whether a request was sent, and whether
+Alpaca has taken it, its stub knows: it holds on to the request, and the test kills."""
 
 
 def fatal(function: Callable[..., Any], moment: str) -> Callable[..., Any]:

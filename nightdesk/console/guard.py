@@ -1,0 +1,93 @@
+"""Which requests the page takes: from this machine's own page only, and not too many."""
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+POSTS_A_MINUTE = 30
+LARGEST_BODY = 8_192
+LARGEST_REASON = 500
+FORM = "application/x-www-form-urlencoded"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""On every answer."""
+
+
+class RefusedError(Exception):
+    """A request that the page does not take: its HTTP status and a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+class Guard:
+    """What a request must be to be heard at all."""
+
+    def __init__(self, port: int) -> None:
+        self.hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        self._posts: deque[float] = deque()
+
+    def require_own_host(self, headers: Headers) -> None:
+        """The address must be this page's own: a name that was made to point here (DNS rebinding) is refused."""
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or hosts[0] not in self.hosts:
+            raise RefusedError(421, "This page answers to its own address only.")
+
+    def require_own_form(self, headers: Headers) -> None:
+        """A POST must come from this page's own form, as far as the browser says."""
+        origins = headers.getlist("origin")
+        pages = [f"{urlsplit(text).scheme}://{urlsplit(text).netloc}" for text in headers.getlist("referer")]
+        own = f"http://{headers['host']}"
+        if any(origin != own for origin in [*origins, *pages]):
+            raise RefusedError(403, "This answer came from another page: nothing was done.")
+        if any(site != "same-origin" for site in headers.getlist("sec-fetch-site")):
+            raise RefusedError(403, "This answer came from another site: nothing was done.")
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+            raise RefusedError(415, "An answer is a form of this page: nothing was done.")
+
+    def require_calm(self) -> None:
+        """Not more than `POSTS_A_MINUTE`."""
+        now = time.monotonic()
+        while self._posts and self._posts[0] <= now - 60:
+            self._posts.popleft()
+        if len(self._posts) >= POSTS_A_MINUTE:
+            raise RefusedError(429, f"More than {POSTS_A_MINUTE} answers in a minute: wait a little. Nothing was done.")
+        self._posts.append(now)
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a form's body, each once."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_BODY:
+            raise RefusedError(413, "The answer is too long: nothing was done.")
+    try:
+        return _once(
+            parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=8)
+        )
+    except ValueError:
+        raise RefusedError(400, "The answer cannot be read: nothing was done.") from None
+
+
+def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise RefusedError(400, "The answer says something twice: nothing was done.")
+        fields[name] = value
+    return fields
