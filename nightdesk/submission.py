@@ -8,11 +8,13 @@ from nightdesk.clock import WallClock
 from nightdesk.errors import NightdeskError
 from nightdesk.ledger.lock import only_writer
 from nightdesk.ledger.store import Ledger
+from nightdesk.notices import send_notice
 from nightdesk.orders.recover import recover
 from nightdesk.orders.submit import Ended, submit_decided
 from nightdesk.settings import Settings
 from nightdesk.wiring.orders import account_lock, new_book, open_ledger, open_order_desk
 from nightdesk.wiring.strategies import load_strategy
+from schemas.outcomes import RUNBOOK, ending
 from schemas.records import Decision, Mode, Run
 from schemas.strategy import Strategy
 
@@ -43,7 +45,8 @@ def _submit(strategy: Strategy, mode: Mode, ledger: Ledger, here: Settings, orch
     run = Run(str(uuid.uuid4()), book_id, decision.session, "manual", orchestrated, WallClock().now(), detail={"kind": "submit"})
     ledger.append_run(run)
     ended = _ended(strategy, mode, decision, ledger, here)
-    finished = replace(run, finished_at=WallClock().now(), decision_sha256=decision.sha256)
+    detail = {**run.detail, **_noticed(ended, strategy.name, decision, ledger, here)}
+    finished = replace(run, finished_at=WallClock().now(), decision_sha256=decision.sha256, detail=detail)
     ledger.finish_run(replace(finished, outcome=ended.outcome, reason=ended.reason, exit_code=ended.exit_code))
     return ended
 
@@ -57,3 +60,14 @@ def _ended(strategy: Strategy, mode: Mode, decision: Decision, ledger: Ledger, h
             return submit_decided(desk, decision)
     except NightdeskError as error:
         return Ended("failed: order", error.message, error.exit_code)
+
+
+def _noticed(ended: Ended, strategy: str, decision: Decision, ledger: Ledger, here: Settings) -> dict[str, str]:
+    """Send a notice of an end that needs a person, once for each way in which a session ends. What the run keeps of it."""
+    way = f"{ended.outcome}; exit code {ended.exit_code}; "
+    known = [run.detail.get("notice") for run in ledger.runs(decision.book_id, decision.session)]
+    if way in known or not (ending(ended.outcome).notice or ended.exit_code):
+        return {}
+    text = f"{ended.reason}\nWhat to do: {RUNBOOK[ended.exit_code]} in docs/runbook.md."
+    sent = send_notice(here.notify, f"Nightdesk {strategy} {decision.session}: {ended.outcome}", text)
+    return {"notice": way} if sent else {}

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from nightdesk.consent.evidence import Evidence, asks_for_consent, evidence_of
+from nightdesk.consent.words import consent_notice
 from nightdesk.errors import NightdeskError
 from nightdesk.ledger.controls import DESK
 from nightdesk.notices import send_notice
@@ -18,15 +20,19 @@ def submit_day_notice(day: "Day") -> None:
 
     What was sent is kept in the run's detail; where nothing was, the next run of the session tries again.
     """
-    run, desk, restricted = day.run, day.desk, _restricted(day)
-    needed = ending(run.outcome).notice or run.exit_code != 0 or restricted
+    run, desk, restricted, asked = day.run, day.desk, _restricted(day), _asked(day)
+    needed = ending(run.outcome).notice or run.exit_code != 0 or restricted or asked
     if not needed or desk.book.mode == "backfill":
         return
-    way = f"{run.outcome}; exit code {run.exit_code}; {restricted}"
+    way = f"{run.outcome}; exit code {run.exit_code}; {restricted}{asked.decision_sha256 if asked else ''}"
     if way in [earlier.detail.get("notice") for earlier in desk.ledger.runs(run.book_id, run.session)]:
         return
-    title = f"Nightdesk {desk.strategy.name} {day.session}: {run.outcome}"
-    if send_notice(desk.settings.notify, title, _text(restricted, run.reason, _advice(run.exit_code), day.page)):
+    if asked:
+        title, text = consent_notice(asked)
+    else:
+        title = f"Nightdesk {desk.strategy.name} {day.session}: {run.outcome}"
+        text = _text(restricted, run.reason, _advice(run.exit_code))
+    if send_notice(desk.settings.notify, title, _text(text, day.page)):
         day.detail["notice"] = way
 
 
@@ -41,6 +47,15 @@ def _restricted(day: "Day") -> str:
     if control is None or control.who != DESK or control.session != day.session:
         return ""
     return f"{control.state}: {control.reason}."
+
+
+def _asked(day: "Day") -> Evidence | None:
+    """What a person is asked to consent to, None where nobody is asked."""
+    ledger, run = day.desk.ledger, day.run
+    decision = ledger.decision(run.book_id, day.session)
+    if run.outcome != "waiting" or decision is None or ledger.consent(decision.sha256) is not None:
+        return None
+    return evidence_of(ledger, decision, {}) if asks_for_consent(decision) else None
 
 
 def _text(*lines: str) -> str:

@@ -18,6 +18,7 @@ from nightdesk.ledger.halts import submit_halt
 from nightdesk.ledger.store import Ledger
 from nightdesk.market.sample import SampleSource
 from nightdesk.settings import CHECKOUT
+from nightdesk.submission import submit_newest
 from schemas.outcomes import ENDINGS, RUNBOOK
 from schemas.records import DayReport, Origin
 from tests.desks import played, settings_in
@@ -193,3 +194,32 @@ def test_every_outcome_that_fails_or_has_an_exit_code_sends_a_notice() -> None:
     assert {name for name, row in ENDINGS.items() if row.notice} == {
         name for name, row in ENDINGS.items() if row.exit_code or row.state == "FAILED"
     }
+
+
+def test_a_day_that_waits_for_consent_asks_for_it_once_and_says_how(tmp_path: Path, server: NoticeServer) -> None:
+    path = saved(with_key(seed(), "broker.execution", "confirm"), tmp_path)
+    assert [play(path, MONDAY, server).outcome for _ in range(2)] == ["waiting", "waiting"]
+    ((title, lines),) = posted(server)
+    ledger = Ledger(ledger_file(tmp_path / "home", "paper"))
+    decision = ledger.last_decision(BOOK)
+    ledger.close()
+    assert decision is not None
+    assert title.startswith("Consent wanted: cheap (paper), buy ")
+    assert f"Approve: nightdesk approve {decision.sha256[:12]}" in lines
+
+
+def test_a_submission_that_ends_badly_sends_one_notice_for_its_session(
+    tmp_path: Path, server: NoticeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(with_key(seed(), "broker.execution", "confirm"), tmp_path)
+    play(path, MONDAY, server)
+
+    def away(*_: object) -> object:
+        raise TryAgain("nobody answers")
+
+    monkeypatch.setattr(PaperBroker, "account", away)
+    here = settings_in(tmp_path / "home", mlflow_uri=NO_MLFLOW, notify=server.address("hook"))
+    assert [submit_newest(path, "paper", here).exit_code for _ in range(2)] == [7, 7]
+    _, (title, lines) = posted(server)
+    assert title == f"Nightdesk cheap {MONDAY}: failed: order"
+    assert lines == ["nobody answers", "What to do: TryAgain (7) in docs/runbook.md."]
