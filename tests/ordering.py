@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ INSTRUMENT = '[[market.instruments]]\nsignal = "{name}"\ninstrument = "{name}"\n
 
 
 def new_account(now: datetime | None = None) -> AlpacaAccount:
-    """An account at Alpaca's stub that holds the capital, on the evening of `DAY`."""
+    """An account at Alpaca's stub that holds the capital; by default on the evening of `DAY`."""
     account = AlpacaAccount(now or evening(DAY), multiplier=1)
     account.book("CSD", "deposit", CAPITAL)
     return account
@@ -69,11 +69,14 @@ def ordering_file(folder: Path, broker: str, names: Sequence[str], **changes: st
 
 @dataclass(frozen=True)
 class OrderingHome:
-    """A home with one strategy, its book, and where its broker is: `url` of a stub, "" for paper."""
+    """A home with one strategy, its book, and where its broker is: `url` of a stub, "" for paper. Its decision is that of `day`,
+    for the open of `following`."""
 
     home: Path
     file: str
     url: str = ""
+    day: date = DAY
+    following: date = NEXT
 
     @property
     def here(self) -> Settings:
@@ -91,9 +94,9 @@ class OrderingHome:
         return open_ledger("paper", self.here)
 
     def desk(self, ledger: Ledger, at: datetime | None = None, deadline_s: float = DEADLINE_S) -> OrderDesk:
-        """The desk at an instant, by default the evening of `DAY`."""
+        """The desk at an instant, by default the evening of its day."""
         strategy = self.strategy
-        clock = FrozenClock(at or evening(DAY))
+        clock = FrozenClock(at or evening(self.day))
         book = open_book(strategy, "paper", ledger)
         broker = self.broker(strategy, clock, deadline_s)
         return OrderDesk(strategy=strategy, book=book, clock=clock, sessions=NYSE, broker=broker, ledger=ledger)
@@ -104,45 +107,45 @@ class OrderingHome:
         market = PaperMarket()
         market.play_to(NYSE.latest_settled(clock.now()))
         for row in strategy.market.instruments:
-            market.show_open(NEXT, row.instrument, float(PRICE))
+            market.show_open(self.following, row.instrument, float(PRICE))
         return market.broker(self.home / "broker" / "paper" / "orders.sqlite")
 
-    def seed(self) -> None:
-        """Open the book, and mark it at the close of `DAY`."""
+    def seed(self, at: datetime | None = None) -> None:
+        """Open the book, and mark it at the close of its day."""
         with closing(self.ledger()) as ledger:
-            desk = self.desk(ledger)
+            desk = self.desk(ledger, at)
             with closing(desk.broker):
-                recover(desk, DAY)
+                recover(desk, self.day)
             zero = Decimal(0)
-            ledger.append_marks([Mark(desk.book.book_id, DAY, CAPITAL, zero, CAPITAL, CAPITAL, CAPITAL)])
+            ledger.append_marks([Mark(desk.book.book_id, self.day, CAPITAL, zero, CAPITAL, CAPITAL, CAPITAL)])
 
     def commit(self, ledger: Ledger, quantity: int = 10, attempt: int = 1) -> Decision:
-        """The decision of `DAY`, made and committed where there is none of this attempt: buy so many of each instrument."""
+        """The decision of its day, made and committed where there is none of this attempt: buy so many of each instrument."""
         decision, orders = self.decided(quantity, attempt)
         ledger.commit_decision(decision, orders)
-        return ledger.decision(decision.book_id, DAY) or decision
+        return ledger.decision(decision.book_id, self.day) or decision
 
     def decided(self, quantity: int, attempt: int) -> tuple[Decision, list[Order]]:
         book, strategy = self.book.book_id, self.strategy
         names = {row.instrument: row.instrument_id for row in strategy.market.instruments}
         orders = [
             Order(
-                order_id(book, DAY, instrument_id, "1", attempt),
-                *(book, DAY, NEXT, name, instrument_id, "1", attempt, Decimal(quantity)),
+                order_id(book, self.day, instrument_id, "1", attempt),
+                *(book, self.day, self.following, name, instrument_id, "1", attempt, Decimal(quantity)),
                 *(strategy.broker.time_in_force, PRICE, "manual", ""),
             )
             for name, instrument_id in names.items()
         ]
         body: dict[str, Any] = {
-            "session": str(DAY),
+            "session": str(self.day),
             "outcome": "traded",
             "reason": "bought",
             "intents": [_intent(o) for o in orders],
         }
         sha256 = hashlib.sha256(canonical_json(body).encode()).hexdigest()
-        quote = Quote(float(PRICE), NYSE.closes_at(DAY), 1e9)
+        quote = Quote(float(PRICE), NYSE.closes_at(self.day), 1e9)
         envelope = {"quotes": quotes_document(dict.fromkeys(names, quote))}
-        decision = Decision(book, DAY, NEXT, attempt, "manual", sha256, body, envelope)
+        decision = Decision(book, self.day, self.following, attempt, "manual", sha256, body, envelope)
         return decision, [replace(order, decision_sha256=sha256) for order in orders]
 
 
@@ -154,10 +157,3 @@ def _intent(order: Order) -> dict[str, str]:
         "reference_price": format(order.reference_price, "f"),
         "time_in_force": order.time_in_force,
     }
-
-
-def new_york(session: date, hour: int, minute: int, second: int = 0) -> datetime:
-    """An instant by the clock of New York, UTC."""
-    from tests.alpaca_account import NEW_YORK
-
-    return datetime(session.year, session.month, session.day, hour, minute, second, tzinfo=NEW_YORK).astimezone(UTC)

@@ -13,6 +13,7 @@ from nightdesk.day import play
 from nightdesk.day.opening import Closed
 from nightdesk.day.play import play_day
 from nightdesk.ledger.store import Ledger
+from nightdesk.sessions import exchange_sessions
 from tests.desks import settings_in
 
 NO_MLFLOW = "http://127.0.0.1:9"
@@ -29,6 +30,8 @@ BOUNDARIES: dict[str, tuple[object, str, str]] = {
     "after the report, before the run is finished": (Ledger, "finish_run", "before"),
 }
 """Where a day dies: the real function, and whether it has run by then."""
+
+exchange_sessions("XNYS")  # once, in the fork server
 
 
 def fatal(function: Callable[..., Any], moment: str) -> Callable[..., Any]:

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import time
 from collections.abc import Callable
 from contextlib import closing
-from multiprocessing.synchronize import Barrier
+from multiprocessing.synchronize import Barrier, Event
+from pathlib import Path
 from typing import Any
 
 import alpaca.trading.client  # noqa: F401 - once, in the fork server; the adapter imports it late
@@ -13,10 +16,13 @@ from nightdesk import submission
 from nightdesk.brokers import paper
 from nightdesk.brokers.alpaca import AlpacaBroker
 from nightdesk.brokers.paper import PaperBroker
+from nightdesk.ledger.lock import only_writer
 from nightdesk.ledger.store import Ledger
 from nightdesk.orders.submit import Ended
+from nightdesk.wiring.orders import account_lock
 from tests.ordering import OrderingHome
 
+ROOT = Path(__file__).parents[2]
 Point = tuple[object, str, str]
 ANYWHERE: dict[str, Point] = {
     "before intent": (Ledger, "commit_decision", "before"),
@@ -73,3 +79,16 @@ def submit(home: OrderingHome) -> Ended:
 def submit_at_the_barrier(home: OrderingHome, start: Barrier, answers: Any) -> None:
     start.wait(timeout=60)
     answers.put(submit(home).outcome)
+
+
+def hold_the_lock_and_run(home: OrderingHome, command: list[str], environment: dict[str, str]) -> None:
+    """What a day does: lock the account, and pass the lock on to the process that orders."""
+    with only_writer(home.here.home / "locks", account_lock(home.strategy, "paper")) as lock:
+        assert lock is not None
+        subprocess.run([*command, "--lock", str(lock)], env=environment, pass_fds=(lock,), cwd=ROOT, check=True)
+
+
+def hold_the_lock(folder: Path, held: Event) -> None:
+    with only_writer(folder, "paper/orders"):
+        held.set()
+        time.sleep(600)

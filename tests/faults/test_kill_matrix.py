@@ -4,10 +4,9 @@ exactly one order, and the ledger says the same of it. Real processes, real sock
 import multiprocessing
 import shutil
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,54 +15,18 @@ import pytest
 from nightdesk.brokers.broker import BrokerOrder
 from nightdesk.orders.recover import recover
 from schemas.records import Order
-from tests.alpaca_data_server import Reply
-from tests.alpaca_faults import BY_CLIENT_ID, MODES, ORDERS
-from tests.alpaca_stub import AlpacaStub, Asked, serving
+from tests.alpaca_faults import MODES
+from tests.alpaca_stub import AlpacaStub, serving
 from tests.alpaca_world import evening
 from tests.faults import order_player
+from tests.faults.holding_stub import HELD, WAIT_S, HoldingStub
 from tests.faults.order_player import order, order_and_die
 from tests.ordering import NEXT, PRICE, OrderingHome, new_account, ordering_file
 
 CHILDREN = multiprocessing.get_context("forkserver")
 CHILDREN.set_forkserver_preload([order_player.__name__])
-WAIT_S = 60
-HELD = ("request sent", "broker accepted")
-"""Points at which the stub holds on to the request, before it takes it and after."""
 PLACES = ("before intent", "after intent", "about to send", *HELD, "answer received", "recorded", "reported")
 FAULTS = ("clean", "accept-then-504", "accept-then-drop", "drop-before-accept", "slow to appear")
-
-
-@dataclass
-class HoldingStub(AlpacaStub):
-    """A stub that holds on to the first order at a point, until somebody looks for it or `seen` is set. One that it had not taken
-    yet lands right after that look has missed it."""
-
-    point: str = ""
-    arrived: threading.Event = field(default_factory=threading.Event)
-    seen: threading.Event = field(default_factory=threading.Event)
-    landed: threading.Event = field(default_factory=threading.Event)
-
-    def reply(self, asked: Asked) -> Reply:
-        if self.point in HELD and asked.method == "POST" and asked.path == ORDERS and not self.arrived.is_set():
-            return self._held(asked)
-        reply = super().reply(asked)
-        if asked.path == BY_CLIENT_ID and self.arrived.is_set():
-            self.seen.set()
-            self.landed.wait(WAIT_S)
-        return reply
-
-    def let_go(self) -> None:
-        """Whatever is still held lands now."""
-        self.seen.set()
-        assert not self.arrived.is_set() or self.landed.wait(WAIT_S)
-
-    def _held(self, asked: Asked) -> Reply:
-        taken = super().reply(asked) if self.point == "broker accepted" else None
-        self.arrived.set()
-        self.seen.wait(WAIT_S)
-        reply = taken or super().reply(asked)
-        self.landed.set()
-        return reply
 
 
 @pytest.fixture(scope="module")
