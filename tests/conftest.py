@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from nightdesk.settings import prepare_environment, settings
 
@@ -25,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     home = tempfile.mkdtemp(prefix="nightdesk-tests-")
     os.environ["NIGHTDESK_HOME"] = home
     prepare_environment(settings())
+    hypothesis_settings.register_profile("untimed", deadline=None)  # machines are noisy
+    hypothesis_settings.load_profile("untimed")
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
 
 

@@ -79,14 +79,15 @@ def accuracy_line(evidence: Evidence) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """A number with its unit."""
+    """A number without its unit; a share in percent."""
     if unit.startswith("of "):
         return f"{value:.1%}" if value >= 0.0005 or not value else "under 0.1%"
-    return f"{value:,.0f}" if unit == "orders" else f"{value:,.2f} {unit}"
+    return f"{value:,.0f}" if unit == "orders" else f"{value:,.2f}"
 
 
 def limit_name(limit: LimitUse) -> str:
-    return f"{limit.what}, {limit.unit}" if limit.unit.startswith("of ") else limit.what
+    """What is limited, with its unit."""
+    return limit.what if limit.unit == "orders" else f"{limit.what}, {limit.unit}"
 
 
 def limit_line(limit: LimitUse) -> str:

@@ -122,7 +122,7 @@ def test_a_late_bar_is_waited_for_as_long_as_the_strategy_says(desk: Living, ser
     assert (at_once.outcome, at_once.exit_code) == ("no trade: data", 3)
     assert "2018-12-20 has not come yet" in at_once.reason
     asked = len(server.chart_requests())
-    desk.waits(0.02)
+    desk.waits(0.1)
     assert desk.day(THURSDAY).outcome == "no trade: data"
     assert len(server.chart_requests()) - asked >= 3
     server.fault = None

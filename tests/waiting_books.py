@@ -1,0 +1,106 @@
+"""A home with a decision that waits for consent, and what became of it. Imported by spawned processes."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import date
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+from nightdesk.cli.approving import answered
+from nightdesk.clock import WallClock
+from nightdesk.consent.waiting import Waiting, waiting
+from nightdesk.day.opening import Closed
+from nightdesk.day.play import play_day
+from nightdesk.errors import NightdeskError
+from nightdesk.ledger.file import ledger_file
+from nightdesk.ledger.store import Ledger
+from nightdesk.orders.submit import Ended
+from nightdesk.settings import Settings
+from nightdesk.submission import submit_newest
+from schemas.records import DayReport, Decision, Mode, Order, Run
+from tests.strategy_documents import NO_MLFLOW, saved, seed, with_key
+
+BOOK = "paper/cheap/cheap"
+MONDAY, TUESDAY = "2018-12-03", "2018-12-04"
+
+
+def confirming(folder: Path, **changes: object) -> str:
+    """A strategy that asks before it orders, and is long from Monday on."""
+    document = with_key(seed(), "broker.execution", "confirm")
+    for key, value in changes.items():
+        document = with_key(document, key.replace("__", "."), value)
+    return saved(document, folder)
+
+
+class Desk:
+    """A paper desk of that strategy in a home of its own."""
+
+    def __init__(self, folder: Path, **changes: object) -> None:
+        self.strategy = confirming(folder, **changes)
+        self.here = Settings(home=folder / "home", mlflow_uri=NO_MLFLOW)
+
+    def copied_to(self, folder: Path) -> "Desk":
+        copy = Desk.__new__(Desk)
+        shutil.copytree(self.here.home, folder / "home")
+        copy.strategy, copy.here = self.strategy, Settings(home=folder / "home", mlflow_uri=NO_MLFLOW)
+        return copy
+
+    @property
+    def home(self) -> Path:
+        return self.here.home
+
+    def day(self, session: str) -> DayReport:
+        made = play_day(self.strategy, date.fromisoformat(session), "paper", "manual", self.here)
+        assert not isinstance(made, Closed)
+        return made
+
+    def ledger(self, ask: Callable[[Ledger], Any]) -> Any:
+        with closing(Ledger(ledger_file(self.home, "paper"))) as ledger:
+            return ask(ledger)
+
+    def decision(self) -> Decision:
+        newest: Decision = self.ledger(lambda ledger: ledger.last_decision(BOOK))
+        return newest
+
+    def orders(self) -> list[Order]:
+        found: list[Order] = self.ledger(lambda ledger: ledger.orders(BOOK))
+        return found
+
+    def runs(self) -> list[Run]:
+        found: list[Run] = self.ledger(lambda ledger: ledger.runs(BOOK))
+        return found
+
+    def waiting(self) -> Waiting:
+        return waiting(self.home, WallClock().now(), lambda _: {})
+
+    def submit(self) -> Ended:
+        return submit_newest(self.strategy, "paper", self.here)
+
+    def edit(self, statement: str) -> None:
+        """Change the ledger's file behind the desk's back."""
+        with closing(sqlite3.connect(ledger_file(self.home, "paper"))) as connection:
+            assert connection.execute(statement).rowcount == 1
+            connection.commit()
+
+    def at_the_broker(self) -> int:
+        """How many orders the paper broker ever took."""
+        path = self.home / "broker" / "paper" / "cheap.sqlite"
+        with closing(sqlite3.connect(path)) as connection:
+            count: int = connection.execute("select count(*) from orders").fetchone()[0]
+        return count
+
+
+def submitted_here(_: object, strategy: str, mode: Mode, here: Settings, lock: int | None = None) -> Ended:
+    """`nightdesk.orders.process.submitted_by` without a process of its own."""
+    return submit_newest(strategy, mode, here, lock=lock)
+
+
+def approve_at_the_barrier(here: Settings, sha256: str, start: Barrier, said: Any) -> None:
+    start.wait(timeout=60)
+    try:
+        said.put(answered(here, sha256, "approve", "ana")[0])
+    except NightdeskError as error:
+        said.put(error.message)
