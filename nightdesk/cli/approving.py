@@ -5,14 +5,14 @@ from datetime import datetime
 
 from nightdesk.clock import WallClock
 from nightdesk.consent.answer import PAST, Answer, Answered, append_answer
-from nightdesk.consent.evidence import Close, listed
+from nightdesk.consent.evidence import Close, deadline, listed
 from nightdesk.consent.waiting import orders_of
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.orders.process import ORDERING, submitted_by
 from nightdesk.orders.submit import Ended
 from nightdesk.settings import Settings
-from schemas.records import Decision
+from schemas.records import Decision, Order
 from schemas.strategy import Strategy
 
 
@@ -20,7 +20,11 @@ def answered(here: Settings, name: str, answer: Answer, who: str, reason: str = 
     """Keep an answer, let `submit` act on it, and wait for it: a sentence for the person, and how `submit` ended."""
     given = append_answer(here.home, name, answer, who, WallClock().now(), reason)
     ended = submitted(given, here)
-    return f"{PAST[answer].capitalize()}: {given.orders}. {_became(given, here)}{_why(ended)}", ended
+    orders = _orders(given, here)
+    became = ", ".join(f"{listed([order])} is {STANDS.get(order.status, order.status)}" for order in orders)
+    left = all(order.status in ("accepted", "filled") for order in orders)
+    why = "" if left else f" {ended.outcome[:1].upper()}{ended.outcome[1:]}: {ended.reason.rstrip('.')}."
+    return f"{PAST[answer].capitalize()}: {given.orders}. {became}.{why}", ended
 
 
 def submitted(given: Answered, here: Settings) -> Ended:
@@ -28,12 +32,11 @@ def submitted(given: Answered, here: Settings) -> Ended:
     return submitted_by(ORDERING, given.strategy_file, given.mode, here)
 
 
-def _became(given: Answered, here: Settings) -> str:
-    """What the ledger says of the decision's orders now."""
+def _orders(given: Answered, here: Settings) -> list[Order]:
+    """The decision's orders as the ledger has them now."""
     with closing(Ledger(ledger_file(here.home, given.mode))) as ledger:
         (decision,) = ledger.decisions_named(given.consent.decision_sha256)
-        said = [f"{listed([order])} is {STANDS.get(order.status, order.status)}" for order in orders_of(ledger, decision)]
-    return f"{', '.join(said)}."
+        return orders_of(ledger, decision)
 
 
 STANDS = {
@@ -45,14 +48,8 @@ STANDS = {
 }
 
 
-def _why(ended: Ended) -> str:
-    return "" if ended.outcome == "traded" else f" {ended.outcome[:1].upper()}{ended.outcome[1:]}: {ended.reason}."
-
-
 def newer_closes(here: Settings, decision: Decision) -> dict[str, Close]:
     """Closes that were stored since a decision, by instrument; none where its market's clock stands still."""
-    from nightdesk.consent.evidence import deadline
-
     if deadline(decision) is None:
         return {}
     return _stored_closes(here, decision, WallClock().now())

@@ -27,8 +27,8 @@ def console(
     )
     try:
         listening = socket.create_server(("127.0.0.1", port))
-    except OSError as error:
-        raise Misconfigured.value("--port", port, f"a port that is free ({error.strerror})") from None
+    except OSError:
+        raise Misconfigured.value("--port", port, "a port that nothing listens on") from None
     config = uvicorn.Config(console_app(room), log_level="warning", access_log=False, server_header=False, date_header=False)
     print(f"http://127.0.0.1:{port} (Ctrl-C stops it)", flush=True)
     uvicorn.Server(config).run(sockets=[listening])
