@@ -11,6 +11,7 @@ from nightdesk.ledger.controls import DESK
 from nightdesk.ledger.reconcile import SHARE_TOLERANCE
 from nightdesk.orders.desk import OrderDesk
 from nightdesk.orders.events import News
+from schemas.money import decimal
 from schemas.records import CashEvent, Control, OutsideChange
 
 
@@ -44,7 +45,7 @@ def add_unexplained(news: News, positions: Mapping[str, Decimal], broker_cash: D
         named = f"{book.book_id}/rounding/{number}"
         news.flows.append(CashEvent(named, book.book_id, day, "rounding", apart, book.currency, "whole cents"))
     elif apart:
-        said = f"cash: the ledger has {news.expected_cash():f}, the broker {broker_cash:f}"
+        said = f"cash: the ledger has {decimal(news.expected_cash()):f}, the broker {decimal(broker_cash):f}"
         news.add_change(_numbered(news, "cash"), session, said, amount=apart)
 
 
