@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from nightdesk.clock import WallClock
-from nightdesk.errors import Misconfigured, OutOfSync
+from nightdesk.errors import Misconfigured, NightdeskError
 from nightdesk.ledger.lock import only_writer
 from nightdesk.ledger.store import Ledger
 from nightdesk.orders.adoption import Adoption, adoption_of, held_by_book, taken_over
@@ -40,7 +40,8 @@ def waiting_changes(takeover: Takeover, here: Settings) -> tuple[list[OutsideCha
 
 
 def adopt(takeover: Takeover, listed: list[OutsideChange], who: str, reason: str, here: Settings) -> str:
-    """Book the changes that a person has seen. Returns what is left to look at, "" where ledger and broker are equal.
+    """Book the changes that a person has seen. Returns what is left, "" where ledger and broker are equal: what else differs, or
+    why the broker could not be asked.
 
     Raises `Misconfigured` where other changes wait by now, or another process writes to the account.
     """
@@ -54,9 +55,7 @@ def adopt(takeover: Takeover, listed: list[OutsideChange], who: str, reason: str
             changes, adoption = _planned(takeover, strategy, ledger)
             if [row.reference for row in changes] != [row.reference for row in listed]:
                 raise Misconfigured("Other changes wait by now than those that were listed: look again.")
-            if any(row.book_id == adoption.other.book_id for row in adoption.flows) or any(
-                row.book_id == adoption.other.book_id for row in adoption.positions
-            ):
+            if adoption.other.book_id in {*(row.book_id for row in adoption.flows), *(row.book_id for row in adoption.positions)}:
                 ledger.open_book(adoption.other)
             taken = taken_over(changes, who, WallClock().now(), reason)
             ledger.append_events(positions=adoption.positions, cash=adoption.flows, changes=taken)
@@ -92,6 +91,6 @@ def _left(takeover: Takeover, strategy: Strategy, ledger: Ledger, here: Settings
     with closing(broker):
         try:
             recover(desk, session)
-        except OutOfSync as error:
+        except NightdeskError as error:
             return error.message
     return ""

@@ -4,7 +4,7 @@ The market is made up: one fund, SPY, whose opens the stub fills at. The desk's 
 the machine's from there, so that waits end.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -146,15 +146,15 @@ def alpaca_desk(
     seed: int = 5,
     dividends: Mapping[date, float] | None = None,
     splits: Mapping[date, float] | None = None,
-    **account: Any,
+    new_stub: Callable[[AlpacaAccount], AlpacaStub] = AlpacaStub,
 ) -> Iterator[AlpacaDesk]:
     """A desk on the morning of its first day; its account has the capital and a little beside it. It orders in this process."""
     bars = made_up_bars(last, seed, dividends or {}, splits or {})
-    start = at(opened, 12, 0)
+    start = at(opened, 8, 0)
     with pytest.MonkeyPatch.context() as patch, yahoo_server(start) as server:
-        holder = AlpacaAccount(start, multiplier=2, **account)
+        holder = AlpacaAccount(start, multiplier=2)
         holder.book("CSD", "deposit", CAPITAL + BESIDE)
-        with serving(AlpacaStub(holder)) as stub:
+        with serving(new_stub(holder)) as stub:
             desk = AlpacaDesk(folder, stub, server, bars)
             patch.setattr(WallClock, "now", lambda _: desk.now())
             patch.setattr(orders, "AlpacaBroker", partial(AlpacaBroker, submit_deadline_s=DEADLINE_S))

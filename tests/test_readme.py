@@ -74,7 +74,7 @@ def test_every_command_of_the_table_exists(empty_folder: Path) -> None:
     named = set(re.findall(r"\.venv/bin/nightdesk (\w+)", README))
     helped = _nightdesk(["--help"], empty_folder).stdout
     looks = {"day", "replay", "status", "doctor", "check", "quarantine", "trace"}
-    assert named == looks | {"consent", "approve", "reject", "console", "halt", "resume"}
+    assert named == looks | {"consent", "approve", "reject", "console", "halt", "resume", "adopt"}
     assert all(re.search(rf"│ {name} ", helped) for name in named)
 
 

@@ -8,7 +8,7 @@ from nightdesk.brokers.broker import BrokerOrder
 from nightdesk.clock import WallClock
 from nightdesk.errors import OutOfSync
 from nightdesk.ledger.controls import DESK
-from nightdesk.ledger.reconcile import SHARE_TOLERANCE
+from nightdesk.ledger.reconcile import share_differences
 from nightdesk.orders.desk import OrderDesk
 from nightdesk.orders.events import News
 from schemas.money import decimal
@@ -32,9 +32,8 @@ def add_unexplained(news: News, positions: Mapping[str, Decimal], broker_cash: D
     """Keep what positions and cash differ by, once all else is known. Whole cents at the broker, up to one for each payment of
     this news, are booked as rounding."""
     expected = news.expected()
-    for name in sorted({*expected, *positions} - news.pending.keys()):
-        ours, theirs = expected.get(name, Decimal(0)), positions.get(name, Decimal(0))
-        if abs(ours - theirs) > SHARE_TOLERANCE:
+    for name, (ours, theirs) in share_differences(expected, positions).items():
+        if name not in news.pending:
             said = f"{name}: the ledger holds {ours:f}, the broker {theirs:f}{_renamed(name, theirs - ours, expected, positions)}"
             news.add_change(_numbered(news, f"position/{name}"), session, said, name, theirs - ours)
     apart = broker_cash - news.expected_cash()

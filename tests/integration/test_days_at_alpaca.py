@@ -7,8 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from nightdesk.adopting import Takeover, adopt, waiting_changes
+from nightdesk.cli import app
 from nightdesk.cli.checkup import _outside
 from nightdesk.day import order
 from nightdesk.errors import Misconfigured
@@ -20,6 +22,8 @@ from tests.alpaca_desk import BESIDE, BOOK, CAPITAL, REST, AlpacaDesk, alpaca_de
 THURSDAY, FRIDAY, MONDAY, TUESDAY = date(2018, 3, 1), date(2018, 3, 2), date(2018, 3, 5), date(2018, 3, 6)
 BUYS_AND_SELLS_AND_BUYS = 5
 """A seed of the made-up market with which the model says so on the days from Thursday on."""
+BUYS_AND_SELLS_AT_A_SPLIT = 1
+"""The same where earlier prices are those before a split."""
 
 IN_ITS_PROCESS = order._ended_elsewhere
 """How a day has its orders sent, which the desk of the tests does in its own process."""
@@ -74,9 +78,17 @@ def test_a_deposit_halts_every_day_until_it_is_adopted_and_released(desk: Alpaca
         adopt(takeover, changes, "ana", " ", desk.here)
     with pytest.raises(Misconfigured, match="Other changes"):
         adopt(takeover, [], "ana", "my own money", desk.here)
-    assert adopt(takeover, changes, "ana", "my own money", desk.here) == ""
+    told = ["--strategy", desk.strategy, "--capital", "--reason", "my own money"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nightdesk.settings.settings", lambda: desk.here)
+        refused = CliRunner().invoke(app, ["adopt", *told], input="n\n")
+        assert "Nothing was booked." in refused.output and waiting_changes(takeover, desk.here)[0] == changes
+        booked = CliRunner().invoke(app, ["adopt", *told], input="y\n")
+    assert booked.exit_code == 0 and "ledger and broker agree" in booked.output and plan.sentences[0] in booked.output
+    assert waiting_changes(takeover, desk.here)[0] == [] and _outside(desk.here)[0]
     desk.require_equal()
-    assert desk.day_now().outcome == "no trade: halted"
+    held = desk.day_now()
+    assert (held.control["state"], held.orders) == ("HALTED", ()), "adopting does not end the halt"
     release(desk)
     going_on = desk.day(TUESDAY)
     assert going_on.outcome in ("waiting", "no change")
@@ -102,7 +114,9 @@ def test_the_process_that_orders_sends_nothing_once_somebody_traded_by_hand(desk
 
 
 def test_a_split_overnight_is_booked_with_its_bar(tmp_path: Path) -> None:
-    with alpaca_desk(tmp_path, THURSDAY, TUESDAY, BUYS_AND_SELLS_AND_BUYS, splits={MONDAY: 4.0}, dividends={MONDAY: 0.3}) as desk:
+    with alpaca_desk(
+        tmp_path, THURSDAY, TUESDAY, BUYS_AND_SELLS_AT_A_SPLIT, splits={MONDAY: 4.0}, dividends={MONDAY: 0.3}
+    ) as desk:
         desk.day(THURSDAY)
         desk.submit(THURSDAY)
         before = desk.day(FRIDAY).holdings["SPY"]

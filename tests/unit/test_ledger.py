@@ -22,7 +22,7 @@ from nightdesk.ledger import tables
 from nightdesk.ledger.book import book_id, cash, fill_events, holdings, order_id
 from nightdesk.ledger.file import HEAD, canonical_json, ledger_file
 from nightdesk.ledger.lock import only_writer
-from nightdesk.ledger.reconcile import differences
+from nightdesk.ledger.reconcile import share_differences
 from nightdesk.ledger.store import Ledger
 from schemas.money import decimal
 from schemas.records import CashEvent, Mark, PositionEvent
@@ -359,20 +359,19 @@ def test_a_fill_without_commission_has_no_commission_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("broker", "broker_cash", "named"),
+    ("broker", "named"),
     [
-        ({"SPY": Decimal(10)}, "100.00", []),
-        ({"SPY": Decimal(10)}, "100.005", []),
-        ({"SPY": Decimal(10)}, "100.0051", ["cash"]),
-        ({"SPY": Decimal("10.000000001")}, "100", []),
-        ({"SPY": Decimal("10.000000002")}, "100", ["SPY"]),
-        ({}, "100", ["SPY"]),
-        ({"SPY": Decimal(10), "QQQ": Decimal(1)}, "0", ["QQQ", "cash"]),
+        ({"SPY": Decimal(10)}, []),
+        ({"SPY": Decimal("10.000000001")}, []),
+        ({"SPY": Decimal("10.000000002")}, ["SPY"]),
+        ({}, ["SPY"]),
+        ({"SPY": Decimal(10), "QQQ": Decimal(1)}, ["QQQ"]),
     ],
 )
-def test_differences_name_what_differs(broker: dict[str, Decimal], broker_cash: str, named: list[str]) -> None:
-    found = differences({"SPY": Decimal(10)}, broker, Decimal(100), Decimal(broker_cash))
-    assert [sentence.partition(":")[0] for sentence in found] == named
+def test_share_differences_name_what_differs(broker: dict[str, Decimal], named: list[str]) -> None:
+    found = share_differences({"SPY": Decimal(10)}, broker)
+    assert list(found) == named
+    assert all(found[name][1] == broker.get(name, 0) for name in named)
 
 
 def test_canonical_json_has_one_spelling_and_no_nan() -> None:
