@@ -16,9 +16,11 @@ from nightdesk.cli import (
     doctor,
     halt,
     lineage,
+    live,
     quarantine,
     replay,
     status,
+    stop,
     submit,
     up,
 )
@@ -48,6 +50,9 @@ app.command("reject")(consent.reject)
 app.command("console")(console.console)
 app.command("halt")(halt.halt)
 app.command("resume")(halt.resume)
+app.command("live")(live.live)
+app.command("stop")(stop.stop)
+app.command("flatten")(stop.flatten)
 app.command("doctor")(doctor.doctor)
 app.command("up")(up.up)
 

@@ -75,6 +75,8 @@ def decided(
         "outcome": outcome,
         "reason": reason,
     }
+    if day.flatten:
+        body["flatten"] = {"attempt": day.attempt, **day.flatten}
     body["intents"] = [_intent(order) for order in intents]
     sha256 = hashlib.sha256(canonical_json(body).encode()).hexdigest()
     envelope = {
@@ -122,7 +124,7 @@ def _wanted(names: list[str], weights: Floats, previous: Floats) -> dict[str, fl
 
 def _breaches(day: Day, orders: list[Order], state: BookState, shown: Mapping[str, Quote]) -> tuple[str, ...]:
     """The limits that the orders would breach together, sells first, as if each before had been accepted."""
-    checks = Checks(day.desk, day.execution_session, state, shown, day.as_of)
+    checks = Checks(day.desk, day.execution_session, state, shown, day.as_of, flattens=bool(day.flatten))
     found: list[str] = []
     for order in sells_first(orders):
         found += checks.breaches(order.instrument, order.quantity, order.reference_price)

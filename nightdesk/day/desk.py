@@ -1,7 +1,7 @@
 """A Desk is what a day works with; a Day is one session at it, and where errors become outcomes."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -46,7 +46,8 @@ class Day:
     """One session at a desk. The steps fill it in; what must outlive the process is in the ledger.
 
     `strategy_name` is what the strategy was asked for by; `lock` the descriptor of the account's lock, None where nothing is
-    written. Only a person raises `attempt`. `page` is the day's run in Prefect, "" where there is none.
+    written. Only a person raises `attempt`: `flatten` says who had everything closed in it, and why. `page` is the day's run in
+    Prefect, "" where there is none.
     """
 
     desk: Desk
@@ -56,6 +57,7 @@ class Day:
     strategy_name: str = ""
     lock: int | None = None
     attempt: int = 1
+    flatten: Mapping[str, object] = field(default_factory=dict)
     resumed: bool = False
     step: str = "open"
     as_of: datetime = field(init=False)

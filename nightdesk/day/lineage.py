@@ -34,7 +34,7 @@ def traced_order(order_id: str, here: Settings) -> dict[str, object]:
         try:
             order = ledger.order(order_id)
             if order is not None:
-                return _traced(order.book_id, order.decided_session, order_id, ledger, mode, here)
+                return _traced(order.book_id, order.decided_session, order, ledger, mode, here)
         finally:
             ledger.close()
     raise Misconfigured.value("order", order_id, f"the id of an order in a ledger below {here.home}, or a session as 2018-12-31")
@@ -45,19 +45,19 @@ def traced_session(strategy_name: str, session: date, mode: Mode, here: Settings
     strategy = load_strategy(strategy_name, here)
     ledger = open_ledger(mode, here)
     try:
-        return _traced(book_id(mode, strategy.account, strategy.name), session, "", ledger, mode, here)
+        return _traced(book_id(mode, strategy.account, strategy.name), session, None, ledger, mode, here)
     finally:
         ledger.close()
 
 
-def _traced(book: str, session: date, order_id: str, ledger: Ledger, mode: Mode, here: Settings) -> dict[str, object]:
-    decision = ledger.decision(book, session)
+def _traced(book: str, session: date, asked: Order | None, ledger: Ledger, mode: Mode, here: Settings) -> dict[str, object]:
+    decision = ledger.decision(book, session, asked.attempt if asked else None)
     if decision is None:
         known = sorted(ledger.decided_sessions(book))
         allowed = f"a decided session from {known[0]} to {known[-1]}" if known else "none: the book has no decision yet"
         raise Misconfigured.value("session", session.isoformat(), allowed)
     body: Any = decision.body
-    orders = [order for order in ledger.orders(book, session) if order_id in ("", order.order_id)]
+    orders = [asked] if asked else [row for row in ledger.orders(book, session) if row.attempt == decision.attempt]
     fills = {order.order_id: [fill for fill in ledger.fills(book) if fill.order_id == order.order_id] for order in orders}
     return {
         "book": book,

@@ -39,8 +39,9 @@ def place_orders(day: Day, signals: pd.DataFrame, trained: Trained, state: BookS
 
 
 def sent(day: Day, decision: Decision) -> Ended:
-    """Send what a committed decision of the day intends, at the place that its broker asks for."""
+    """Send what a committed decision of the day intends, from where its broker asks for. Nothing to send: nobody is asked."""
     desk = day.desk
-    if desk.broker.name == "paper" or not desk.ledger.orders(desk.book.book_id, decision.session):
+    waiting = desk.ledger.orders(desk.book.book_id, decision.session, statuses=("intent", "unknown"))
+    if desk.broker.name == "paper" or not waiting:
         return submit_decided(desk, decision)
     return submitted_by(ORDERING, day.strategy_name, desk.book.mode, desk.settings, day.lock)

@@ -43,7 +43,7 @@ class Replayed:
 
 
 def replays(strategy_name: str, mode: Mode, session: date | None, here: Settings) -> Iterator[Replayed]:
-    """Replay a session's decision, or every decision of the book, oldest first. Writes nothing.
+    """Replay a session's decision (each attempt at it), or every decision of the book, oldest first. Writes nothing.
 
     Bars are read as they were known when the decision was made, the strategy is the one that it was made with, and a model
     whose cut-off is the session is fitted again. Raises `Misconfigured` where the book has no such decision, `OutOfSync` where a
@@ -63,16 +63,17 @@ def replays(strategy_name: str, mode: Mode, session: date | None, here: Settings
         store_of(source, here).require_intact(ledger.bar_files(source.name))
         broken = ledger.broken_links(book)
         for chosen in known if session is None else [session]:
-            yield _replayed(chosen, book, broken.get(chosen, ""), ledger, mode, here)
+            for attempt in ledger.attempts(book, chosen):
+                yield _replayed(chosen, attempt, book, broken.get(chosen, ""), ledger, mode, here)
     finally:
         ledger.close()
 
 
-def _replayed(session: date, book: str, broken: str, ledger: Ledger, mode: Mode, here: Settings) -> Replayed:
+def _replayed(session: date, attempt: int, book: str, broken: str, ledger: Ledger, mode: Mode, here: Settings) -> Replayed:
     """One decision, again; one that was tampered with differs whatever comes out, as does one whose model file was changed."""
     sha256, difference = "", ""
     try:
-        decision = ledger.decision(book, session)
+        decision = ledger.decision(book, session, attempt)
         if decision is not None:
             sha256, difference = decision.sha256, _difference(decision, ledger, mode, here)
     except OutOfSync as error:
@@ -98,7 +99,10 @@ def past_day(decision: Decision, strategy: Strategy, ledger: Ledger, mode: Mode,
     """The day of a decision, at its desk again: to look and compute, not to write."""
     desk = open_desk(strategy, mode, decision.session, ledger, here, looking_back=True)
     run = Run("replay", decision.book_id, decision.session, decision.origin, False, WallClock().now())
-    yield Day(desk, decision.session, decision.execution_session, run)
+    day = Day(desk, decision.session, decision.execution_session, run, attempt=decision.attempt)
+    told: Any = decision.body.get("flatten", {})
+    day.flatten = {name: told[name] for name in told if name != "attempt"}
+    yield day
 
 
 def known_bars(day: Day, decision: Decision) -> pd.DataFrame:

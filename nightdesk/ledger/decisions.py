@@ -40,10 +40,12 @@ class Decisions(LedgerFile):
                 connection.execute(sa.insert(tables.orders), [asdict(order) for order in orders])
             return True
 
-    def decision(self, book_id: str, session: date) -> Decision | None:
-        """The decision of a session, the latest attempt."""
+    def decision(self, book_id: str, session: date, attempt: int | None = None) -> Decision | None:
+        """The decision of a session; the latest attempt, unless one is named."""
         decisions = tables.decisions
         query = sa.select(decisions).where(decisions.c.book_id == book_id, decisions.c.session == session)
+        if attempt is not None:
+            query = query.where(decisions.c.attempt == attempt)
         return self._decision(query.order_by(decisions.c.attempt.desc()).limit(1))
 
     def last_decision(self, book_id: str, before: date | None = None, ordered: bool = False) -> Decision | None:
@@ -92,6 +94,12 @@ class Decisions(LedgerFile):
         """Raise `OutOfSync` where a decision of the book was edited, removed or put in another order."""
         if broken := self.broken_links(book_id):
             raise OutOfSync(" ".join(broken.values()), sessions=sorted(broken))
+
+    def attempts(self, book_id: str, session: date) -> list[int]:
+        """The attempts at a session's decision, the first one first."""
+        decisions = tables.decisions
+        query = sa.select(decisions.c.attempt).where(decisions.c.book_id == book_id, decisions.c.session == session)
+        return sorted(row["attempt"] for row in self._rows(query))
 
     def decided_sessions(self, book_id: str) -> set[date]:
         return {

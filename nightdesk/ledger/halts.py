@@ -8,7 +8,7 @@ from nightdesk.errors import Misconfigured
 from nightdesk.ledger.controls import EVERY_BOOK, strictest
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
-from schemas.records import Control, Mode, State
+from schemas.records import Book, Control, Mode, State
 
 
 def submit_halt(home: Path, book_id: str, who: str, at: datetime, reason: str) -> list[str]:
@@ -24,6 +24,23 @@ def submit_halt(home: Path, book_id: str, who: str, at: datetime, reason: str) -
         _append(ledger, EVERY_BOOK, "HALTED", who, at, reason)
         ledger.close()
     return [f"every {mode} book" for mode in get_args(Mode)]
+
+
+def submit_reduction(home: Path, book_id: str, who: str, at: datetime, reason: str) -> None:
+    """Let a book only reduce what it holds, in place of what its state was, until a person releases it."""
+    _require_reason(reason)
+    ledger = _ledger_of(home, book_id)
+    _append(ledger, book_id, "REDUCING", who, at, reason)
+    ledger.close()
+
+
+def submit_live(ledger: Ledger, book: Book, who: str, at: datetime, reason: str) -> None:
+    """Keep who let a book trade live, and on which terms. What it lost before is not forgiven. Raises `Misconfigured` where it is
+    restricted."""
+    ledger.open_book(book)
+    if control := ledger.control(book.book_id):
+        raise Misconfigured(f"The book is {control.state} by {control.who}: {control.reason}.", book=book.book_id)
+    ledger.append_control(Control(book.book_id, "ACTIVE", None, who, at, reason))
 
 
 def submit_release(home: Path, book_id: str, who: str, at: datetime, reason: str) -> list[str]:

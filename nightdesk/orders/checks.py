@@ -47,7 +47,8 @@ def quotes_of(decision: Decision) -> dict[str, Quote]:
 class Checks:
     """The limits of a strategy, held against its book and the orders of its account, at one instant.
 
-    `orders` are those that were sent, or would have been before this one; the caller adds to them.
+    `orders` are those that were sent, or would have been before this one; the caller adds to them. Where a person `flattens` the
+    book, the size of an order that closes is not limited.
     """
 
     desk: OrderDesk
@@ -56,11 +57,12 @@ class Checks:
     quotes: Mapping[str, Quote]
     at: datetime
     orders: list[Order] = field(default_factory=list)
+    flattens: bool = False
 
     def breaches(self, instrument: str, quantity: float | Decimal, price: float | Decimal) -> tuple[str, ...]:
         """A sentence for each limit that an order for the session's open would breach."""
         request = Request(instrument, quantity, price)
-        return breaches(request, self._standing(request), self.desk.strategy.limits)
+        return breaches(request, self._standing(request), self.desk.strategy.limits, self.flattens)
 
     def open_quantity(self, instrument: str, buys: bool) -> Decimal:
         """The signed sum of an instrument's open orders on one side."""
@@ -103,7 +105,8 @@ def final_checks(desk: OrderDesk, decision: Decision) -> Checks:
     books = [book.book_id for book in desk.ledger.books(desk.book.account)]
     sent = [order for book_id in books for order in desk.ledger.orders(book_id) if order.status != "intent"]
     state = desk.book_state(decision.session)
-    return Checks(desk, decision.execution_session, state, quotes_of(decision), desk.clock.now(), sent)
+    flattens = "flatten" in decision.body
+    return Checks(desk, decision.execution_session, state, quotes_of(decision), desk.clock.now(), sent, flattens)
 
 
 def held_back(checks: Checks, order: Order) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Sending the intents of a decision: in time, with consent where it is wanted, inside limits and states, each once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from nightdesk.brokers.broker import OrderRequest
@@ -69,8 +69,7 @@ def _sent(desk: OrderDesk, decision: Decision, decided: Ended, todo: list[Order]
 
 def _without(checks: Checks, order: Order) -> Checks:
     """The same checks for an order that was sent before and did not arrive: it does not stand in its own way."""
-    others = [row for row in checks.orders if row.order_id != order.order_id]
-    return Checks(checks.desk, checks.execution_session, checks.state, checks.quotes, checks.at, others)
+    return replace(checks, orders=[row for row in checks.orders if row.order_id != order.order_id])
 
 
 def _submitted(desk: OrderDesk, order: Order) -> str:

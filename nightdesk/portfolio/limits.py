@@ -63,8 +63,9 @@ NUMBERS: Mapping[str, str] = {
 """The numbers of a request and of its standing, and which are numbers at all: anything else breaches before any comparison."""
 
 
-def breaches(request: Request, standing: Standing, limits: Limits) -> tuple[str, ...]:
-    """A sentence for each limit that a request would breach.
+def breaches(request: Request, standing: Standing, limits: Limits, flattens: bool = False) -> tuple[str, ...]:
+    """A sentence for each limit that a request would breach. Where a person `flattens` the book, the limits in `SIZE` do not hold
+    for a request that reduces: what it may close at most is what is held.
 
     What is NaN, infinite, minus zero, a text or a boolean breaches: no comparison with NaN is ever true.
     """
@@ -73,7 +74,10 @@ def breaches(request: Request, standing: Standing, limits: Limits) -> tuple[str,
         f"{name} was {values[name]!r}, allowed: {rule}" for name, rule in NUMBERS.items() if not _is_allowed(values[name], rule)
     ]
     numbers = not wrong
+    closes = flattens and numbers and reduces(request.quantity, standing.held, standing.open_quantity)
     for name, check in CHECKS.items():
+        if closes and name in SIZE:
+            continue
         if (numbers or name == "instruments") and (sentence := check(request, standing, limits)):
             wrong.append(sentence)
     return tuple(f"{request.instrument}: {sentence}" for sentence in wrong)
@@ -232,3 +236,6 @@ CHECKS: dict[str, Check] = {
     "max_data_age_h": _data_age,
 }
 """Every check, by the key of `[limits]` that it keeps; two keep what is no key."""
+
+SIZE = ("max_order_quantity", "max_order_notional", "max_volume_share")
+"""What limits the size of an order as such."""
