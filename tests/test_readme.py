@@ -73,8 +73,8 @@ def test_the_console_blocks_show_the_two_commands() -> None:
 def test_every_command_of_the_table_exists(empty_folder: Path) -> None:
     named = set(re.findall(r"\.venv/bin/nightdesk (\w+)", README))
     helped = _nightdesk(["--help"], empty_folder).stdout
-    looks = {"day", "replay", "status", "doctor", "check", "quarantine", "trace"}
-    assert named == looks | {"consent", "approve", "reject", "console", "halt", "resume", "adopt"}
+    shown = {"day", "replay", "status", "doctor", "check", "quarantine", "trace", "halt", "resume", "adopt"}
+    assert named == shown | {"consent", "approve", "reject", "console", "live", "submit", "stop", "flatten"}
     assert all(re.search(rf"│ {name} ", helped) for name in named)
 
 

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -19,8 +20,13 @@ import pytest
 
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
-from tests.canaries import SECRET_KEY, hits
+from tests.alpaca_account import AlpacaAccount
+from tests.alpaca_data_server import KEY_ID, SECRET_KEY
+from tests.alpaca_stub import AlpacaStub, serving
+from tests.canaries import SECRET_KEY as CANARY
+from tests.canaries import hits
 from tests.running import NIGHTDESK, Up, answer, descendants, environment, left, running, start
+from tests.strategy_documents import saved, seed, with_key
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -129,7 +135,7 @@ def test_secrets_reach_the_worker_by_its_environment_and_stand_nowhere_else(up: 
     started = [up.process.pid, *(process.pid for process in descendants(up))]
     lines = {f"process {pid}": "\0".join(psutil.Process(pid).cmdline()).encode() for pid in started}
     (worker,) = (process for process in descendants(up) if "worker" in process.cmdline())
-    assert worker.environ()["APCA_API_SECRET_KEY"] == SECRET_KEY
+    assert worker.environ()["APCA_API_SECRET_KEY"] == CANARY
     assert len(lines) >= 4 and "up.json" in {path.name for path in up.home.iterdir()}
     assert hits({**lines, "printed": up.printed().encode()}, up.home) == []
 
@@ -183,3 +189,72 @@ def test_server_that_dies_stops_all_with_one_sentence(tmp_path: Path) -> None:
     assert "logs/mlflow.log" in up.printed()
     assert left(started) == []
     assert processes_that_name(tmp_path) == []
+
+
+class LivingAccount(AlpacaAccount):
+    """An account whose time is the machine's."""
+
+    now = property(lambda _: datetime.now(UTC), lambda *_: None)  # type: ignore[assignment]  # a field, overridden for one test
+
+
+def live_strategy(folder: Path) -> str:
+    document = seed()
+    today = datetime.now(UTC).date()
+    changes = {"name": "alpaca", "account_number": AlpacaAccount.number, "execution": "confirm"}
+    for key, value in {"market.source": "yahoo", **{f"broker.{name}": value for name, value in changes.items()}}.items():
+        document = with_key(document, key, value)
+    limits = {"max_daily_loss": 0.05, "max_drawdown": 0.2, "end_date": str(today + timedelta(days=100))}
+    for key, value in limits.items():
+        document = with_key(document, f"limits.{key}", value)
+    return saved(document, folder)
+
+
+def deployed(up: Up, flow: str) -> Any:
+    return up.api("GET", f"/deployments/name/{flow}/cheap-live")
+
+
+def crons(made: Any) -> list[tuple[str, str, bool]]:
+    return sorted((row["schedule"]["cron"], row["schedule"]["timezone"], row["active"]) for row in made["schedules"])
+
+
+def test_a_strategy_goes_live_in_deployments_of_its_own_and_is_stopped_again(up: Up, tmp_path: Path) -> None:
+    path, number = live_strategy(tmp_path), AlpacaAccount.number
+    account = LivingAccount(datetime.now(UTC), cash=Decimal(100_000), multiplier=1)
+    with serving(AlpacaStub(account)) as stub:
+        keys = {"APCA_API_KEY_ID": KEY_ID, "APCA_API_SECRET_KEY": SECRET_KEY}
+        told = environment(up.folder, NIGHTDESK_ALPACA_URL=stub.url, NIGHTDESK_LIVE_ACCOUNT=number, **keys)
+
+        def nightdesk(*words: str) -> "subprocess.CompletedProcess[str]":
+            command = [*NIGHTDESK, *words]
+            return subprocess.run(command, env=told, cwd=up.folder, capture_output=True, text=True, timeout=100, check=False)
+
+        done = nightdesk("live", path, "--override", "a trial with little money", "--account", number)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "MISSING" not in done.stdout and "waived   paper" in done.stdout
+        assert done.stdout.splitlines()[-1].startswith("LIVE: daily/cheap-live, submit/cheap-live.")
+        for flow in ("daily", "submit"):
+            made, like = deployed(up, flow), up.api("GET", f"/deployments/name/{flow}/{flow}")
+            assert made["parameters"] == {**like["parameters"], "strategy": path, "mode": "live"}
+            assert crons(made) == crons(like)
+            same = ("entrypoint", "path", "pull_steps", "work_pool_name", "concurrency_options")
+            assert {key: made[key] for key in same} == {key: like[key] for key in same}
+            assert (made["paused"], made["global_concurrency_limit"]["limit"]) == (False, 1)
+
+        stopped = nightdesk("stop", path, "--mode", "live", "--exit", "keep", "--reason", "the trial is over")
+        assert stopped.returncode == 0, stopped.stderr
+        assert "Paused in Prefect: daily/cheap-live, submit/cheap-live." in stopped.stdout
+        assert [deployed(up, flow)["paused"] for flow in ("daily", "submit")] == [True, True]
+
+        assert nightdesk("live", path, "--override", "again", "--account", number).returncode == 2, "it is HALTED"
+        assert nightdesk("resume", "--book", "live/cheap/cheap", "--reason", "once more").returncode == 0
+        assert nightdesk("live", path, "--override", "again", "--account", number).returncode == 0
+        again = [deployed(up, flow) for flow in ("daily", "submit")]
+        assert [(row["paused"], len(row["schedules"])) for row in again] == [(False, 1), (False, 3)]
+        assert nightdesk("stop", path, "--mode", "live", "--exit", "keep", "--reason", "the trial is over").returncode == 0
+    assert {row.method for row in stub.asked} == {"GET"}
+    assert not up.api("GET", "/deployments/name/daily/daily")["paused"]
+    ledger = Ledger(ledger_file(up.home, "live"))
+    first, *_, last = ledger.controls("live/cheap/cheap")
+    ledger.close()
+    assert (first.state, last.state, last.reason) == ("ACTIVE", "HALTED", "the trial is over")
+    assert "capital 100000 USD" in first.reason and "override (paper, gate): a trial with little money" in first.reason

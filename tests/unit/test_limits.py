@@ -323,3 +323,25 @@ def test_a_limit_that_is_no_positive_number_is_refused_with_the_file(key: str, v
 def test_an_end_date_that_is_no_date_is_refused_with_the_file(value: Any) -> None:
     with pytest.raises(ValidationError):
         Limits.model_validate({"max_order_notional": 1.0, "end_date": value})
+
+
+NARROW = {"max_order_quantity": 5, "max_order_notional": 500.0, "max_volume_share": 1e-9, "max_data_age_h": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "held", "flattens", "kept"),
+    [
+        (-10.0, 10.0, True, []),
+        (-10.0, 10.0, False, ["max_order_quantity", "max_order_notional", "max_volume_share"]),
+        (-10.0, 9.0, True, ["max_order_quantity", "max_order_notional", "allow_short", "max_volume_share"]),
+        (10.0, 10.0, True, ["max_order_quantity", "max_order_notional", "max_volume_share"]),
+    ],
+)
+def test_a_flatten_lifts_what_limits_a_size_for_what_closes_and_nothing_else(
+    quantity: float, held: float, flattens: bool, kept: list[str]
+) -> None:
+    asked, book = replace(BUY, quantity=quantity), replace(BOOK, held=held, data_age_h=2.0)
+    limits = Limits.model_validate(WIDE | NARROW | {"allow_short": False})
+    said = breaches(asked, book, limits, flattens)
+    assert [name for name in [*kept, "max_data_age_h"] if not any(name in sentence for sentence in said)] == []
+    assert len(said) == len(kept) + 1
