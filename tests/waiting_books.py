@@ -99,7 +99,7 @@ def submitted_here(_: object, strategy: str, mode: Mode, here: Settings, lock: i
 
 
 def approve_at_the_barrier(here: Settings, sha256: str, start: Barrier, said: Any) -> None:
-    start.wait(timeout=60)
+    start.wait(timeout=200)
     try:
         said.put(answered(here, sha256, "approve", "ana")[0])
     except NightdeskError as error:

@@ -162,6 +162,7 @@ def test_a_name_of_no_decision_is_refused(name: str, why: str, desk: Desk) -> No
         append_answer(desk.home, name, "approve", "ana", AT)
 
 
+@pytest.mark.timeout(300)
 def test_two_approvals_at_once_make_one_order_and_one_refusal(desk: Desk) -> None:
     spawning = multiprocessing.get_context("spawn")
     start, said = spawning.Barrier(2), spawning.Queue()
@@ -169,7 +170,7 @@ def test_two_approvals_at_once_make_one_order_and_one_refusal(desk: Desk) -> Non
     both = [spawning.Process(target=approve_at_the_barrier, args=(desk.here, sha256, start, said)) for _ in range(2)]
     for process in both:
         process.start()
-    sentences = sorted(said.get(timeout=90) for _ in both)
+    sentences = sorted(said.get(timeout=200) for _ in both)
     for process in both:
         process.join(timeout=30)
     assert desk.at_the_broker() == 1

@@ -228,6 +228,7 @@ def console(folder: Path, port: int) -> Iterator[str]:
             process.terminate()
 
 
+@pytest.mark.timeout(300)
 def test_a_person_approves_in_a_browser_with_the_keyboard(monday: Desk, tmp_path: Path, browser: Path) -> None:
     desk = monday.copied_to(tmp_path)
     with console(tmp_path, free_port()) as address, visit(browser) as seen:
