@@ -103,7 +103,7 @@ class OrderingHome:
 
     def broker(self, strategy: Strategy, clock: FrozenClock, deadline_s: float) -> Broker:
         if strategy.broker.name == "alpaca":
-            return AlpacaBroker(KEY_ID, SecretStr(SECRET_KEY), "paper", clock.now, self.url, deadline_s)
+            return AlpacaBroker(KEY_ID, SecretStr(SECRET_KEY), "paper", clock.now, self.url, None, deadline_s)
         market = PaperMarket()
         market.play_to(NYSE.latest_settled(clock.now()))
         for row in strategy.market.instruments:
