@@ -127,9 +127,12 @@ class Decisions(LedgerFile):
             connection.execute(change.values(status="unknown", reason="sent, no answer yet", sent_at=at))
 
     def set_order_status(self, order_id: str, status: OrderStatus, reason: str = "") -> None:
-        """Move an open order on, never back. One that has ended stays as it ended."""
+        """Move an open order on, never back. One that has ended stays as it ended.
+
+        A kill does not undo it; a power failure may: then the order is as it was before, and is looked up again.
+        """
         orders = tables.orders
         earlier = OPEN_STATUSES[: OPEN_STATUSES.index(status)] if status in OPEN_STATUSES else OPEN_STATUSES
         change = sa.update(orders).where(orders.c.order_id == order_id, orders.c.status.in_(earlier))
-        with self._writing() as connection:
+        with self._writing(synced=False) as connection:
             connection.execute(change.values(status=status, reason=reason))

@@ -1,8 +1,8 @@
 """The ledger's database file: opened, brought to today's schema, read and written in transactions.
 
-SQLite in the home (WAL, synchronous=FULL), one file for each mode. Every write is one transaction that takes the writer's
-place at its start (BEGIN IMMEDIATE), so that a read followed by a write cannot race. Rows are added, and the few that change
-(a run's end, an order's status, a model's MLflow run) change forward only.
+SQLite in the home (WAL, synchronous=FULL but for the statuses of orders), one file for each mode. Every write is one transaction
+that takes the writer's place at its start (BEGIN IMMEDIATE), so that a read followed by a write cannot race. Rows are added, and
+the few that change (a run's end, an order's status, a model's MLflow run) change forward only.
 """
 
 import json
@@ -101,8 +101,9 @@ class LedgerFile:
         self.engine.dispose()
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        with self.engine.begin() as connection:
+    def _writing(self, synced: bool = True) -> Iterator[sa.Connection]:
+        """A transaction that is on the disk once the block has ended; what the broker can be asked again need not be `synced`."""
+        with self.engine.execution_options(unsynced=not synced).begin() as connection:
             yield connection
 
     def _rows(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:

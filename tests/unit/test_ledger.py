@@ -40,6 +40,13 @@ def ledger(tmp_path: Path) -> Ledger:
     return made
 
 
+def test_only_what_an_answer_said_does_not_wait_for_the_disk(ledger: Ledger) -> None:
+    """SQLite: 2 is FULL, 1 is NORMAL, which in WAL mode syncs with a later commit."""
+    for synced, level in ((True, 2), (False, 1), (True, 2)):
+        with ledger._writing(synced) as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == level
+
+
 # numbers and instants
 
 
