@@ -40,7 +40,11 @@ class Controls(LedgerFile):
 
     def control(self, book_id: str, until: datetime | None = None) -> Control | None:
         """What restricts a book, now or at an instant; None where it is ACTIVE."""
-        return strictest([row for name in (book_id, EVERY_BOOK) for row in self.controls(name, until)[-1:]])
+        rows = tables.controls
+        query = sa.select(rows).where(rows.c.book_id.in_((book_id, EVERY_BOOK))).order_by(rows.c.number)
+        found = self._records(Control, query if until is None else query.where(rows.c.at <= until))
+        newest = {row.book_id: row for row in found}
+        return strictest([newest[name] for name in (book_id, EVERY_BOOK) if name in newest])
 
     def released_at(self, book_id: str, until: datetime | None = None) -> date | None:
         """The session that the book had marked last when a person last released it: losses before it are forgiven."""

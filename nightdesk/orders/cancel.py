@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from nightdesk.brokers.broker import BrokerOrder
 from nightdesk.errors import TryAgain
 from nightdesk.orders.desk import OrderDesk
-from nightdesk.orders.recover import found_order
+from nightdesk.orders.recover import found_orders
 from schemas.records import Order
 
 ENDS_WITHIN_S = 10.0
@@ -35,7 +35,7 @@ def cancel_orders(desk: OrderDesk, orders: Sequence[Order], why: str) -> list[st
 
 def _canceled(desk: OrderDesk, order: Order, why: str) -> str:
     """Why nobody knows how an order ended, "" where its end is in the ledger."""
-    known = found_order(desk, order)
+    known = found_orders(desk, [order]).get(order.order_id)
     if known is None and order.status == "accepted":
         return "the broker took it and does not know it any more"
     if known is None:

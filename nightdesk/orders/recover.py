@@ -1,6 +1,7 @@
 """What happened at the broker since: orders, then fills, then positions, then cash. Start-up and recovery are one path."""
 
 import time
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from nightdesk.brokers.broker import Account, BrokerOrder
@@ -76,27 +77,37 @@ def resolve_orders(desk: OrderDesk, session: date) -> None:
     if not waiting:
         return
     listed = {row.order_id: row for row in desk.broker.orders_since(min(order.decided_session for order in waiting))}
+    missing = []
     for order in waiting:
-        known = listed.get(order.order_id)
-        if known is None and order.status != "intent":
-            known = found_order(desk, order)
-        _move_on(desk, order, known, session)
+        if order.order_id in listed or order.status == "intent":
+            _move_on(desk, order, listed.get(order.order_id), session)
+        else:
+            missing.append(order)
+    found = found_orders(desk, missing)
+    for order in missing:
+        _move_on(desk, order, found.get(order.order_id), session)
 
 
-def found_order(desk: OrderDesk, order: Order) -> BrokerOrder | None:
-    """The order at the broker; None once it was looked for `LOOKS` times after its request can no longer land."""
+def found_orders(desk: OrderDesk, orders: Sequence[Order]) -> dict[str, BrokerOrder]:
+    """Those of some orders that the broker has, by id. One is absent that was looked for `LOOKS` times in vain after its request
+    can no longer land; the looks for all of them share their pauses."""
     lands_within_s = desk.broker.capabilities().lands_within_s
-    lands_until = (order.sent_at or WallClock().now()) + timedelta(seconds=lands_within_s)
-    looks = 0
-    while True:
-        late = WallClock().now() >= lands_until
-        known = desk.broker.find_order(order.order_id)
-        if known is not None:
-            return known
-        looks += late
-        if looks >= LOOKS or (late and not lands_within_s):
-            return None
-        time.sleep(_pause_s(desk))
+    enough, now = LOOKS if lands_within_s else 1, WallClock().now()
+    lands_until = {order.order_id: (order.sent_at or now) + timedelta(seconds=lands_within_s) for order in orders}
+    found: dict[str, BrokerOrder] = {}
+    looks = dict.fromkeys((order.order_id for order in orders), 0)
+    missing = list(orders)
+    while missing:
+        for order in missing:
+            late = WallClock().now() >= lands_until[order.order_id]
+            known = desk.broker.find_order(order.order_id)
+            if known is not None:
+                found[order.order_id] = known
+            looks[order.order_id] += late
+        missing = [order for order in missing if order.order_id not in found and looks[order.order_id] < enough]
+        if missing:
+            time.sleep(_pause_s(desk))
+    return found
 
 
 def _move_on(desk: OrderDesk, order: Order, known: BrokerOrder | None, session: date) -> None:

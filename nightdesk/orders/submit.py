@@ -9,9 +9,9 @@ from nightdesk.errors import LimitBreached, OrderRefused, TryAgain
 from nightdesk.ledger.chain import require_as_decided
 from nightdesk.orders.checks import Checks, final_checks, held_back, sells_first
 from nightdesk.orders.desk import OrderDesk
-from nightdesk.orders.recover import found_order
+from nightdesk.orders.recover import found_orders
 from schemas.outcomes import ending
-from schemas.records import Decision, Order
+from schemas.records import Decision, Order, OrderStatus
 
 NEW_YORK = ZoneInfo("America/New_York")
 SENDINGS = 2
@@ -52,18 +52,22 @@ def submit_decided(desk: OrderDesk, decision: Decision) -> Ended:
 def _sent(desk: OrderDesk, decision: Decision, decided: Ended, todo: list[Order]) -> Ended:
     checks = final_checks(desk, decision)
     for order in sells_first(todo):
-        if desk.clock.now() > desk.deadline(order.execution_session):
-            return _expired(desk, decision, todo)
-        outcome, why = held_back(_without(checks, order), order)
-        if why:
-            return _held_back(desk, decision, decided, outcome, why)
-        require_as_decided(decision, [order])
-        if _submitted(desk, order) == "unknown":
-            return Ended.of(
-                "unknown order", f"nobody knows whether the broker has {order.order_id}; nothing more leaves until then"
-            )
+        status: OrderStatus | None = None
+        for _ in range(SENDINGS):
+            if desk.clock.now() > desk.deadline(order.execution_session):
+                return _expired(desk, decision, todo)
+            outcome, why = held_back(_without(checks, order), order)
+            if why:
+                return _held_back(desk, decision, decided, outcome, why)
+            require_as_decided(decision, [order])
+            status = _submitted(desk, order)
+            if status is not None:
+                break
+        if status is None or status == "unknown":
+            why = f"nobody knows whether the broker has {order.order_id}; nothing more leaves until then"
+            return Ended.of("unknown order", why)
         checks.orders = [row for row in checks.orders if row.order_id != order.order_id]
-        checks.orders.append(desk.ledger.order(order.order_id) or order)
+        checks.orders.append(replace(order, status=status))
     return _after(desk, decision, decided)
 
 
@@ -72,37 +76,28 @@ def _without(checks: Checks, order: Order) -> Checks:
     return replace(checks, orders=[row for row in checks.orders if row.order_id != order.order_id])
 
 
-def _submitted(desk: OrderDesk, order: Order) -> str:
-    """Send a request, and again under the same id where it did not arrive. Returns where the order stands."""
+def _submitted(desk: OrderDesk, order: Order) -> OrderStatus | None:
+    """Send a request. Returns where the order stands; None where it did not arrive, and may be sent again under its id."""
     request = OrderRequest(order.order_id, order.instrument, order.quantity, order.time_in_force, order.execution_session)
-    for _ in range(SENDINGS):
-        sent_at = WallClock().now()
-        desk.ledger.set_orders_sent([order.order_id], sent_at)
-        try:
-            answer = desk.broker.submit_order(request)
-        except TryAgain as error:
-            desk.ledger.set_order_status(order.order_id, "unknown", error.message)
-            return "unknown"
-        desk.ledger.set_order_status(order.order_id, answer.outcome, answer.reason)
-        if answer.outcome != "unknown":
-            return answer.outcome
-        known = _looked_up(desk, order.order_id)
-        if known:
-            return known
-        if desk.clock.now() > desk.deadline(order.execution_session):
-            break
-    return "unknown"
+    desk.ledger.set_orders_sent([order.order_id], WallClock().now())
+    try:
+        answer = desk.broker.submit_order(request)
+    except TryAgain as error:
+        desk.ledger.set_order_status(order.order_id, "unknown", error.message)
+        return "unknown"
+    desk.ledger.set_order_status(order.order_id, answer.outcome, answer.reason)
+    return answer.outcome if answer.outcome != "unknown" else _looked_up(desk, order.order_id)
 
 
-def _looked_up(desk: OrderDesk, order_id: str) -> str:
-    """Where an order of unknown outcome stands at the broker; "" where it did not arrive, "unknown" where nobody answers."""
+def _looked_up(desk: OrderDesk, order_id: str) -> OrderStatus | None:
+    """Where an order of unknown outcome stands at the broker; None where it did not arrive, "unknown" where nobody answers."""
     order = desk.ledger.order(order_id)
     try:
-        known = found_order(desk, order) if order else None
+        known = found_orders(desk, [order]).get(order_id) if order else None
     except TryAgain:
         return "unknown"
     if known is None:
-        return ""
+        return None
     desk.ledger.set_order_status(order_id, known.status, known.reason)
     return known.status
 

@@ -67,11 +67,12 @@ class Ordering:
             patch.setattr(submission, "open_order_desk", lambda strategy, mode, session, ledger, here: make(ledger))
             return submission.submit_newest(self.home.file, "paper", self.home.here)
 
-    def begin(self) -> None:
-        """A start that died once it had begun SPY's request, an hour ago."""
+    def begin(self, *names: str) -> None:
+        """A start that died once it had begun these requests, an hour ago."""
         with closing(self.home.ledger()) as ledger:
-            spy = next(row for row in ledger.orders(self.home.commit(ledger).book_id) if row.instrument == "SPY")
-            ledger.set_orders_sent([spy.order_id], WallClock().now() - timedelta(hours=1))
+            orders = ledger.orders(self.home.commit(ledger).book_id)
+            begun = [order.order_id for order in orders if order.instrument in names]
+            ledger.set_orders_sent(begun, WallClock().now() - timedelta(hours=1))
 
     def statuses(self) -> list[str]:
         """Of SPY's order, then of QQQ's."""
@@ -187,12 +188,30 @@ def test_an_order_that_shows_long_after_it_could_have_landed_is_not_doubled(orde
     ordering.require_each_once()
 
 
+def test_orders_that_never_arrived_are_looked_for_twice_together_and_then_sent(ordering: Ordering) -> None:
+    ordering.begin(*NAMES)
+    assert ordering.submitted().outcome == "traded"
+    looks = [row.query["client_order_id"] for row in ordering.stub.asked_for("GET", BY_CLIENT_ID)]
+    assert looks == looks[:2] * 2 and len(set(looks)) == 2, "one look for each, a pause, another look for each"
+    assert len(ordering.sent()) == 2
+    ordering.require_each_once()
+
+
+def test_an_order_that_the_broker_took_and_does_not_know_stops_the_orders(ordering: Ordering) -> None:
+    with closing(ordering.home.ledger()) as ledger:
+        taken = ledger.orders(ordering.home.commit(ledger).book_id)[0]
+        ledger.set_order_status(taken.order_id, "accepted")
+    ended = ordering.submitted()
+    assert ended.exit_code == 6 and taken.order_id in ended.reason
+    assert ordering.sent() == []
+
+
 # reads that fail
 
 
 @pytest.mark.parametrize("mode", UNREADABLE)
 def test_a_broker_that_cannot_be_read_is_sent_nothing(mode: str, ordering: Ordering) -> None:
-    ordering.begin()
+    ordering.begin("SPY")
     ordering.stub.faults.append(replace(MODES[mode](), times=-1))
     if mode == "duplicate-page":
         ordering.stub.account.submit({"symbol": "IWM", "side": "buy", "qty": 1, "type": "market", "time_in_force": "opg"})
@@ -215,7 +234,7 @@ READS = ("/v2/account", "/v2/account/activities", "/v2/clock", "/v2/positions", 
 @pytest.mark.parametrize("path", READS)
 @pytest.mark.parametrize("name", NO_LIST)
 def test_a_read_that_fails_is_never_flat(name: str, path: str, ordering: Ordering) -> None:
-    ordering.begin()
+    ordering.begin("SPY")
     ordering.stub.faults.append(Fault(NO_LIST[name], method="GET", path=path, times=-1))
     ended = ordering.submitted()
     assert (ended.outcome, ended.exit_code) == ("failed: order", 7)
