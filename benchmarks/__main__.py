@@ -12,6 +12,7 @@ from benchmarks.cli import measured_cli
 from benchmarks.day import measured_day
 from benchmarks.homes import CHECKOUT
 from benchmarks.machine import load_average, machine
+from benchmarks.orders import measured_orders
 from benchmarks.replay import measured_replay
 from benchmarks.result import Result, print_result, save_result
 from benchmarks.store import measured_store
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "store": measured_store,
     "validation": measured_validation,
     "replay": measured_replay,
+    "orders": measured_orders,
 }
 
 

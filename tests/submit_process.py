@@ -24,7 +24,7 @@ def stub_now(url: str) -> datetime:
 
 if __name__ == "__main__":
     began, started = stub_now(settings().alpaca_url), monotonic()
-    WallClock.now = lambda self: began + timedelta(seconds=monotonic() - started)  # type: ignore[method-assign]
+    WallClock.now = lambda self: began + timedelta(seconds=monotonic() - started)  # type: ignore[method-assign]  # this process has no other clock
     try:
         main()
     finally:

@@ -72,7 +72,7 @@ def order(home: OrderingHome) -> Ended:
 
 def submit(home: OrderingHome) -> Ended:
     """`nightdesk submit`, on the home's desk."""
-    submission.open_order_desk = lambda strategy, mode, session, ledger, here: home.desk(ledger)  # type: ignore[assignment]
+    submission.open_order_desk = lambda strategy, mode, session, ledger, here: home.desk(ledger)  # type: ignore[assignment]  # this process dies soon
     return submission.submit_newest(home.file, "paper", home.here)
 
 
