@@ -70,8 +70,9 @@ def _planned(takeover: Takeover, strategy: Strategy, ledger: Ledger) -> tuple[li
     books = [book, unattributed_book(book)]
     events = [event for row in books for event in ledger.position_events(row.book_id)]
     listed = frozenset(row.instrument for row in strategy.market.instruments) | takeover.renames.keys()
-    session = _first_unmarked(ledger, book.book_id, book.opened, exchange_sessions(strategy.market.calendar))
-    adoption = Adoption(books[0], books[1], listed, held_by_book(books, events), session, takeover.capital)
+    sessions = exchange_sessions(strategy.market.calendar)
+    session = _first_unmarked(ledger, book.book_id, book.opened, sessions)
+    adoption = Adoption(books[0], books[1], listed, held_by_book(books, events), session, sessions, takeover.capital)
     return changes, adoption_of(adoption, changes, takeover.renames)
 
 

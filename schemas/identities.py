@@ -40,6 +40,14 @@ def cash_is_fills_and_flows(cash: Sequence[CashEvent], fills: Sequence[Fill]) ->
     return found
 
 
+def rounding_is_cents(cash: Sequence[CashEvent]) -> list[str]:
+    """What a broker rounds to whole cents comes to at most a cent for each payment, and one more for each time it was booked."""
+    rounded = [event.amount for event in cash if event.kind == "rounding"]
+    payments = sum(event.kind not in ("rounding", "deposit") for event in cash)
+    total, most = sum((abs(amount) for amount in rounded), Decimal(0)), 2 * HALF_CENT * (payments + len(rounded))
+    return [] if total <= most else [f"rounding comes to {total}, at most {most} for {payments} payments"]
+
+
 def cash_is_never_negative(marks: Sequence[Mark]) -> list[str]:
     """No session closes with cash below zero."""
     return [f"{mark.session}: cash is {mark.cash:.2f}" for mark in marks if mark.cash < 0]

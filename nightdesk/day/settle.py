@@ -79,6 +79,7 @@ def _mark(day: Day, bars: pd.DataFrame) -> None:
             *identities.cash_is_never_negative(made),
             *identities.holdings_are_fills(positions, fills),
             *identities.cash_is_fills_and_flows(flows, fills),
+            *identities.rounding_is_cents(flows),
             *identities.fills_stay_within_orders(desk.ledger.orders(book_id), fills),
         ]
     )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger.book import holdings
+from nightdesk.sessions import Sessions
 from schemas.records import Book, CashEvent, OutsideChange, PositionEvent
 
 
@@ -22,6 +23,7 @@ class Adoption:
     held: Mapping[str, Mapping[str, Decimal]]
     """By book and instrument."""
     session: date
+    sessions: Sessions
     capital: bool = False
     positions: list[PositionEvent] = field(default_factory=list)
     flows: list[CashEvent] = field(default_factory=list)
@@ -81,7 +83,9 @@ class Adoption:
             self.sentences.append(f"{change.sentence}: {change.amount:+,.2f} {book.currency} in {book.book_id}")
 
     def _from(self, change: OutsideChange) -> date:
-        return max(change.session, self.session)
+        """The session before whose open it counts: money that came on a Saturday is there on Monday."""
+        day = max(change.session, self.session)
+        return day if self.sessions.is_session(day) else self.sessions.after(day)
 
 
 def adoption_of(adoption: Adoption, changes: Sequence[OutsideChange], renames: Mapping[str, str]) -> Adoption:

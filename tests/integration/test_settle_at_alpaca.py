@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from nightdesk.brokers.alpaca import AlpacaBroker
 from nightdesk.brokers.broker import OrderRequest
+from nightdesk.cli.parsing import parsed_renames
 from nightdesk.clock import WallClock
 from nightdesk.errors import Misconfigured, OutOfSync
 from nightdesk.ledger.book import cash, holdings
@@ -110,7 +111,7 @@ class Desk:
     def adopt(self, capital: bool = False, renames: dict[str, str] | None = None) -> Adoption:
         changes, events = self.waiting(), self.events()[0]
         instruments = frozenset({"SPY", *(renames or {})})
-        plan = Adoption(BOOK, REST, instruments, held_by_book([BOOK, REST], events), TUESDAY, capital)
+        plan = Adoption(BOOK, REST, instruments, held_by_book([BOOK, REST], events), TUESDAY, NYSE, capital)
         adoption = adoption_of(plan, changes, renames or {})
         taken = taken_over(changes, "ana", self.account.now, "I know why")
         self.ledger.append_events(positions=adoption.positions, cash=adoption.flows, changes=taken)
@@ -312,6 +313,22 @@ def test_money_that_comes_or_goes_is_the_rests_or_the_strategys_capital(
     holding.settle(TUESDAY)
     moved = Decimal(amount) * capital, Decimal(amount) * (not capital)
     assert (holding.money(BOOK), holding.money(REST)) == (before[0] + moved[0], before[1] + moved[1])
+
+
+def test_money_that_came_on_a_saturday_counts_from_the_monday_on(holding: Desk) -> None:
+    holding.stub.move_to(evening(date(2018, 12, 14)) + timedelta(days=1))
+    holding.account.book("CSD", "money", Decimal(50))
+    halted(holding, date(2018, 12, 14))
+    holding.adopt(capital=True)
+    (deposit,) = [row for row in holding.ledger.cash_events(BOOK.book_id) if row.amount == 50]
+    assert (deposit.kind, deposit.session) == ("deposit", date(2018, 12, 17))
+
+
+@pytest.mark.parametrize("text", ["SPY", "SPY=", "=SPY", "SPY=SPY", "^GSPC=SPY", "../x=SPY"])
+def test_a_rename_that_is_none_is_refused(text: str) -> None:
+    assert parsed_renames(["FB=META"]) == {"FB": "META"}
+    with pytest.raises(Misconfigured, match="rename was"):
+        parsed_renames([text])
 
 
 def test_a_renamed_symbol_is_moved_under_its_new_name(holding: Desk) -> None:

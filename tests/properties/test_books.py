@@ -230,3 +230,11 @@ def test_books_of_two_accounts_take_the_same_dividend_and_split_each(tmp_path: P
         settle(ledger, broker, DAYS[3], book)
         assert holdings(ledger.position_events(book.book_id)) == broker.positions() == {"AAA": 20}
         assert cash(ledger.cash_events(book.book_id)) == broker.account().cash == 100_000 - 1000 + 20
+
+
+@pytest.mark.parametrize(("amount", "broken"), [("0.02", 0), ("-0.02", 0), ("0.0201", 1)])
+def test_rounding_is_at_most_a_cent_for_each_payment_and_booking(amount: str, broken: int) -> None:
+    _, flows = fill_events(a_fill(commission="0"), "USD")
+    rounding = CashEvent("r-1", BOOK.book_id, NEXT, "rounding", Decimal(amount), "USD")
+    deposit = CashEvent("d-1", BOOK.book_id, NEXT, "deposit", Decimal(1000), "USD")
+    assert len(identities.rounding_is_cents([*flows, rounding, deposit])) == broken
