@@ -15,12 +15,12 @@ START = "`nightdesk up` starts one, with the deployments of prefect.yaml"
 
 
 def reached_server(here: Settings) -> str:
-    """The API of the Prefect server that is named, or of the `nightdesk up` of this home; "" where none answers. Never an
-    embedded one: nothing that is scheduled there runs."""
-    prepare_environment(here)
+    """The API of the Prefect server that is named, or of the `nightdesk up` of this home, ready to be talked to; "" where none
+    answers. Never an embedded one: nothing that is scheduled there runs."""
     url = here.prefect_api_url or running_api_url(here.home)
     if not url or not answers(f"{url}/health"):
         return ""
+    prepare_environment(here)
     use_prefect_api(url)
     return url
 

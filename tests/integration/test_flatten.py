@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from nightdesk.brokers.paper import PaperBroker
+from nightdesk.cli.stop import stop
 from nightdesk.day.flatten import flatten_book
 from nightdesk.day.lineage import traced_order, traced_session
 from nightdesk.day.replay import replays
-from nightdesk.errors import TryAgain
+from nightdesk.errors import Misconfigured, TryAgain
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.halts import submit_halt
 from nightdesk.ledger.store import Ledger
@@ -170,3 +171,24 @@ def test_a_flatten_that_is_killed_and_run_again_sells_once(boundary: str, held: 
     assert [order.status for order in sales] == ["accepted"]
     report = play(path, THURSDAY, home)
     assert report.holdings == {} and [Decimal(str(fill["quantity"])) for fill in report.fills] == [-sales[0].quantity]
+
+
+def test_stop_says_what_it_did_whether_or_not_prefect_is_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, home = strategy(tmp_path), tmp_path / "home"
+    play(path, MONDAY, home)
+    here = settings_in(home, mlflow_uri=NO_MLFLOW, prefect_api_url="http://127.0.0.1:9/api")
+    monkeypatch.setattr("nightdesk.settings.settings", lambda: here)
+    with pytest.raises(Misconfigured, match="--exit was 'sell', allowed: keep, cancel or flatten"):
+        stop(path, "sell", "enough")
+    stop(path, "cancel", "enough")
+    said = capsys.readouterr().out.splitlines()
+    (order,) = orders(home)
+    assert (order.status, said[0]) == ("canceled", f"{order.order_id}: canceled")
+    assert said[1].startswith("HALTED: the paper book") and "No Prefect server can be reached" in said[2]
+    stop(path, "flatten", "all of it")
+    assert capsys.readouterr().out.splitlines()[-1] == "No change: the book holds nothing, and no order of it is open"
+    ledger = Ledger(ledger_file(home, "paper"))
+    assert [(row.state, row.reason) for row in ledger.controls(BOOK)] == [("HALTED", "enough"), ("REDUCING", "all of it")]
+    ledger.close()
