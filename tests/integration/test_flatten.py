@@ -106,8 +106,9 @@ def test_all_that_is_held_is_sold_at_the_next_open_by_a_second_attempt_that_need
         (TUESDAY, ""),
         (TUESDAY, ""),
     ]
-    traced = traced_order(sold.order_id, here)
-    assert traced["decision"] == traced_session(path, date.fromisoformat(TUESDAY), "paper", here)["decision"]
+    newest = traced_session(path, date.fromisoformat(TUESDAY), "paper", here)["decision"]
+    assert traced_order(sold.order_id, here)["decision"] == newest
+    assert isinstance(newest, dict) and newest["sha256"] == second.sha256
     assert traced_order(bought.order_id, here)["session"] == MONDAY
 
     again = play(path, TUESDAY, home)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -136,6 +136,7 @@ def test_an_order_that_does_not_end_is_named_and_stays_open_in_the_ledger(desk: 
 def test_a_flatten_sells_at_the_next_open_from_the_process_that_orders(desk: Desk) -> None:
     desk.move_to(evening(TUESDAY))
     held = desk.day().holdings["SPXSIM"]
+    desk.move_to(evening(TUESDAY) + timedelta(minutes=1))
     assert desk.flatten() == desk.flatten() == ("traded", 0)
     (sale,) = [row for row in desk.stub.account.orders if row["side"] == "sell" and row["status"] == "accepted"]
     assert Decimal(sale["qty"]) == Decimal(str(held))
