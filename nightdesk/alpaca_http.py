@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from requests import PreparedRequest, RequestException, Response
 from requests.adapters import HTTPAdapter
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 from urllib3.exceptions import HTTPError
 
 from nightdesk.errors import Misconfigured, NightdeskError, OrderRefused, TryAgain
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 20.0
 """For the connection, and again for each silence within an answer."""
 ATTEMPTS: Final = 4
+REFUSALS: Final = 2
+"""Attempts after which keys that are refused again count as refused."""
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 60.0
 KEYS: Final = "APCA_API_KEY_ID and APCA_API_SECRET_KEY"
@@ -117,8 +119,8 @@ class ReadTransport(HTTPAdapter):
     """Answers of status 200 that are JSON; never for orders, for it sends again what failed. `await_turn` is called before each
     attempt, and `begin` before each fetch: within one no page may come twice.
 
-    Raises `Misconfigured` where Alpaca refuses the keys or the request; `TryAgain` after the last attempt where it is busy,
-    broken or silent, and where it gives one page twice (the SDK would turn pages for ever).
+    Raises `Misconfigured` where Alpaca refuses the request, or the keys for the second time; `TryAgain` after the last attempt
+    where it is busy, broken or silent, and where it gives one page twice (the SDK would turn pages for ever).
     """
 
     def __init__(self, await_turn: Callable[[], None] = lambda: None) -> None:
@@ -136,9 +138,7 @@ class ReadTransport(HTTPAdapter):
         if url in self._answered:
             raise TryAgain("Alpaca gave the same page twice.", host=_host(request))
         kwargs["timeout"] = TIMEOUT_S
-        retrying = Retrying(
-            retry=retry_if_exception_type(TryAgain), stop=stop_after_attempt(ATTEMPTS), wait=_pause_s, reraise=True
-        )
+        retrying = Retrying(retry=retry_if_exception(_may_pass), stop=_asked_enough, wait=_pause_s, reraise=True)
         response = retrying(self._sent_once, request, *args, **kwargs)
         self._answered.add(url)
         return response
@@ -194,6 +194,20 @@ def _whole(response: Response) -> Response:
         parts.append(part)
     response._content, response.encoding = b"".join(parts), "utf-8-sig"
     return response
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same request may be answered another time. A gateway refuses keys now and then that are good."""
+    return isinstance(error, TryAgain) or _refuses_keys(error)
+
+
+def _asked_enough(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    return state.attempt_number >= (REFUSALS if _refuses_keys(error) else ATTEMPTS)
+
+
+def _refuses_keys(error: BaseException | None) -> bool:
+    return isinstance(error, Misconfigured) and error.values.get("status") in REFUSED_KEYS
 
 
 def seconds_until_reset(headers: Mapping[str, str]) -> float | None:

@@ -237,6 +237,12 @@ def _gate(asked: Candidate) -> str:
     return f"{own[-1].reason} (fit of {own[-1].cutoff}); no backtest on record"
 
 
+def _notices(asked: Candidate) -> str:
+    """Said, not required."""
+    told = bool(asked.here.notify.get_secret_value())
+    return "NIGHTDESK_NOTIFY is set" if told else "nobody is told when a day needs a person: NIGHTDESK_NOTIFY is not set"
+
+
 def _prefect(asked: Candidate) -> str:
     if why := lacking(asked.here):
         raise Misconfigured(f"{why[:1].upper()}{why[1:]}.")
@@ -259,6 +265,7 @@ CHECKS: dict[str, tuple[Callable[[Candidate], str], Sequence[str]]] = {
     "books": (_books, (*REACHED, "account", "clock", "capital")),
     "paper": (_paper, ()),
     "gate": (_gate, ()),
+    "notices": (_notices, ()),
     "prefect": (_prefect, ()),
 }
 WAIVABLE = ("paper", "gate")

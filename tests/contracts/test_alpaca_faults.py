@@ -142,11 +142,17 @@ REFUSALS = {
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 def test_refused_keys_are_named_but_never_shown(server: AlpacaServer, source: AlpacaSource, refusal: Reply) -> None:
-    server.faults = [refusal]
+    server.faults = [refusal, refusal]
     with pytest.raises(Misconfigured, match="APCA_API_KEY_ID and APCA_API_SECRET_KEY") as error:
         source.fetch_bars(["AAPL"], FIRST, LAST)
-    assert len(server.asked) == 1
+    assert len(server.asked) == 2
     assert_no_secret(error.value)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+def test_keys_that_a_gateway_refuses_once_are_tried_again(server: AlpacaServer, source: AlpacaSource, refusal: Reply) -> None:
+    server.faults = [refusal]
+    assert not source.fetch_bars(["AAPL"], FIRST, LAST).empty
 
 
 def test_a_wrong_key_is_refused_by_the_server(server: AlpacaServer) -> None:
