@@ -11,7 +11,6 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -31,7 +30,7 @@ from nightdesk.settings import Settings
 from nightdesk.submission import submit_newest
 from nightdesk.wiring import orders
 from schemas.bars import Bars
-from schemas.records import CashEvent, DayReport, PositionEvent
+from schemas.records import CashEvent, DayReport, Mode, PositionEvent
 from tests.alpaca_account import NEW_YORK, NYSE, AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
 from tests.alpaca_stub import AlpacaStub, serving
@@ -158,11 +157,11 @@ def alpaca_desk(
             desk = AlpacaDesk(folder, stub, server, bars)
             patch.setattr(WallClock, "now", lambda _: desk.now())
             patch.setattr(orders, "AlpacaBroker", partial(AlpacaBroker, submit_deadline_s=DEADLINE_S))
-            patch.setattr(order, "_ended_elsewhere", partial(_ended_here, desk))
+            patch.setattr(order, "submitted_by", _submitted_here)
             patch.setattr(alpaca_http, "FIRST_WAIT_S", 0.01)
             patch.setattr(alpaca_http, "TIMEOUT_S", 0.5)
             yield desk
 
 
-def _ended_here(desk: AlpacaDesk, day: Any, _: object) -> Ended:
-    return submit_newest(desk.strategy, "paper", desk.here, lock=day.lock)
+def _submitted_here(_: object, strategy: str, mode: Mode, here: Settings, lock: int | None = None) -> Ended:
+    return submit_newest(strategy, mode, here, lock=lock)

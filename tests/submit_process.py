@@ -1,4 +1,4 @@
-"""The `nightdesk` command by the clock of Alpaca's stub: `python -m tests.submit_process submit --strategy FILE ...`.
+"""The `nightdesk` command by the clock of Alpaca's stub: `python submit_process.py submit --strategy FILE ...`.
 
 The clock stands at the stub's instant when the process starts, and goes on from there. The last line on standard error names the
 modules of Prefect, MLflow, scikit-learn and skops that it has imported by its end, as JSON.

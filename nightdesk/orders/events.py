@@ -12,6 +12,8 @@ from schemas.money import PLACES
 from schemas.records import Book, CashEvent, Fill, Order, OutsideChange, PositionEvent
 
 CENT = Decimal("0.01")
+NAME_CHANGE = "NC"
+"""Alpaca's word for a new name: the shares go under the old one and come under the new one."""
 CASH_IN_LIEU = "CIL"
 """Alpaca's word for what it pays for a fraction of a share that a split left over."""
 
@@ -178,4 +180,5 @@ def _sentence(row: Activity) -> str:
         return f"{row.session}: a {'deposit' if row.amount > 0 else 'withdrawal'} of {abs(row.amount):,.2f} ({row.note})"
     moved = [f"{row.quantity:+f} {row.instrument}"] if row.quantity else []
     paid = [f"{row.amount:+,.2f} in cash"] if row.amount else []
-    return f"{row.session}: an activity {row.note} of {' and '.join([*moved, *paid])}"
+    what = "a change of name," if row.note == NAME_CHANGE else f"an activity {row.note} of"
+    return f"{row.session}: {what} {' and '.join([*moved, *paid])}"

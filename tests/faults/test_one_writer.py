@@ -56,7 +56,7 @@ def test_of_ten_that_submit_at_once_one_sends_the_order(broker: str, tmp_path: P
 
 
 def command(home: OrderingHome) -> list[str]:
-    return [sys.executable, "-m", "tests.submit_process", "submit", "--strategy", home.file, "--json"]
+    return [sys.executable, str(ROOT / "tests" / "submit_process.py"), "submit", "--strategy", home.file, "--json"]
 
 
 def environment(home: OrderingHome) -> dict[str, str]:

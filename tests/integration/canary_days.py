@@ -111,7 +111,8 @@ def doctor(here: Any, path: str) -> object:
 
 
 def bars(here: Any, path: str) -> object:
-    from nightdesk.wiring import load_strategy, source_of
+    from nightdesk.wiring.markets import source_of
+    from nightdesk.wiring.strategies import load_strategy
 
     return source_of(load_strategy(path, here), here).fetch_bars(["SPY"], FRIDAY, MONDAY)
 

@@ -25,7 +25,7 @@ BUYS_AND_SELLS_AND_BUYS = 5
 BUYS_AND_SELLS_AT_A_SPLIT = 1
 """The same where earlier prices are those before a split."""
 
-IN_ITS_PROCESS = order._ended_elsewhere
+IN_ITS_PROCESS = order.submitted_by
 """How a day has its orders sent, which the desk of the tests does in its own process."""
 
 
@@ -43,8 +43,8 @@ def test_an_order_waits_for_the_evening_fills_at_the_open_and_is_settled(
     desk: AlpacaDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(order, "_ended_elsewhere", IN_ITS_PROCESS)
-        patch.setattr(order, "ORDERING", [sys.executable, str(CHECKOUT / "tests" / "submit_at_stub.py"), "submit"])
+        patch.setattr(order, "submitted_by", IN_ITS_PROCESS)
+        patch.setattr(order, "ORDERING", [sys.executable, str(CHECKOUT / "tests" / "submit_process.py"), "submit"])
         first = desk.day(THURSDAY)
     assert (first.outcome, first.exit_code) == ("waiting", 0) and desk.stub.account.orders == []
     assert desk.submit(THURSDAY).outcome == "traded"

@@ -333,9 +333,18 @@ def test_a_rename_that_is_none_is_refused(text: str) -> None:
 
 def test_a_renamed_symbol_is_moved_under_its_new_name(holding: Desk) -> None:
     holding.account.rename("SPY", "SPYX")
-    assert "a new name of SPY?" in halted(holding, TUESDAY)
+    said = halted(holding, TUESDAY)
+    assert "a change of name, -10 SPY" in said and "a change of name, +10 SPYX" in said
     with pytest.raises(Misconfigured, match="rename was"):
         holding.adopt(renames={"SPY": "OTHER"})
+    holding.adopt(renames={"SPY": "SPYX"})
+    holding.settle(TUESDAY)
+    assert holding.held(BOOK) == {"SPYX": 10}
+
+
+def test_a_new_name_that_the_broker_does_not_tell_of_is_guessed_at(holding: Desk) -> None:
+    holding.account.positions["SPYX"] = holding.account.positions.pop("SPY")
+    assert "a new name of SPY?" in halted(holding, TUESDAY)
     holding.adopt(renames={"SPY": "SPYX"})
     holding.settle(TUESDAY)
     assert holding.held(BOOK) == {"SPYX": 10}

@@ -35,7 +35,7 @@ from tests.yahoo_server import Listing, YahooServer, yahoo_server
 
 BOOK = "paper/cheap/cheap"
 MONDAY, TUESDAY, THURSDAY = date(2018, 12, 3), date(2018, 12, 4), date(2018, 12, 6)
-SUBMIT_AT = str(Path(__file__).parents[1] / "submit_at.py")
+SUBMIT = [sys.executable, str(Path(__file__).parents[1] / "submit_process.py"), "submit"]
 
 
 class Desk:
@@ -62,7 +62,7 @@ class Desk:
     def move_to(self, instant: datetime) -> None:
         self.yahoo.now = instant
         self.stub.move_to(instant)
-        self.patch.setattr(ordering, "ORDERING", [sys.executable, SUBMIT_AT, instant.isoformat(), "submit"])
+        self.patch.setattr(ordering, "ORDERING", SUBMIT)
 
     def day(self) -> DayReport:
         made = play_day(self.strategy, None, "paper", "scheduled", self.here)
