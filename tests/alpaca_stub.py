@@ -55,6 +55,7 @@ class AlpacaStub:
     minute_s: float = 60.0
     skew: timedelta = timedelta(0)
     most_a_page: int = 500
+    keys: tuple[str, str] = (KEY_ID, SECRET_KEY)
     asked: list[Asked] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
     url: str = ""
@@ -96,7 +97,7 @@ class AlpacaStub:
             self._hidden[order] = monotonic() + fault.appears_after_s
 
     def _answer(self, asked: Asked) -> Reply:
-        if (asked.headers.get("apca-api-key-id"), asked.headers.get("apca-api-secret-key")) != (KEY_ID, SECRET_KEY):
+        if (asked.headers.get("apca-api-key-id"), asked.headers.get("apca-api-secret-key")) != self.keys:
             return told(401, {"message": "unauthorized."})
         limits = {} if self.budget is None else self._counted(self.budget)
         if limits.get("X-RateLimit-Remaining") == "-1":

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import traceback
+import uuid
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import date
@@ -15,7 +16,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from nightdesk.settings import CHECKOUT
+from tests.alpaca_account import AlpacaAccount
 from tests.alpaca_data_server import AlpacaServer, Reply, at_close, running, told
+from tests.alpaca_stub import AlpacaStub, Fault, serving
 from tests.bars import clean_bars
 from tests.canaries import HOOK, KEY_ID, SECRET_KEY, notify_address
 from tests.desks import strategy_file
@@ -23,6 +27,8 @@ from tests.notice_server import NoticeServer, taking
 
 FOLDER = Path(sys.argv[1])
 FRIDAY, MONDAY = date(2024, 11, 1), date(2024, 11, 4)
+BUYS = 5
+"""A seed of the made-up bars on which the first day buys."""
 ECHO = f"{KEY_ID} {SECRET_KEY} {quote(SECRET_KEY, safe='')} {b64encode(f'{KEY_ID}:{SECRET_KEY}'.encode()).decode()} {HOOK}"
 FAULTS = {
     "401": told(401, {"message": f"unauthorized: {ECHO}"}),
@@ -53,16 +59,20 @@ def main() -> None:
         prices='"SPY"',
         min_coverage="1.0\nlate_bar_wait_min = 0",
         min_test_accuracy="0.0",
+        time_in_force='"day"\nname = "alpaca"',
     )
-    market = AlpacaServer(at_close(FRIDAY), clean_bars(_sessions(), ["SPY"], 3), keys=(KEY_ID, SECRET_KEY))
-    with running(market), taking(NoticeServer()) as notices:
-        os.environ["NIGHTDESK_ALPACA_DATA_URL"] = os.environ["NIGHTDESK_ALPACA_URL"] = market.url
+    Path(path).write_text(Path(path).read_text().replace('name = "paper"\n', ""))
+    market = AlpacaServer(at_close(FRIDAY), clean_bars(_sessions(), ["SPY"], BUYS), keys=(KEY_ID, SECRET_KEY))
+    holder = AlpacaAccount(market.now, cash=Decimal(100_000))
+    with running(market), serving(AlpacaStub(holder, keys=(KEY_ID, SECRET_KEY))) as stub, taking(NoticeServer()) as notices:
+        os.environ["NIGHTDESK_ALPACA_DATA_URL"], os.environ["NIGHTDESK_ALPACA_URL"] = market.url, stub.url
         os.environ["NIGHTDESK_NOTIFY"] = notify_address(notices.port)
-        play_all(path, market)
+        play_all(path, market, stub)
+        print(f"orders: {[row['client_order_id'] for row in holder.orders]}")
         print(f"notices: {len(notices.posted)}, requests: {len(market.asked)}")
 
 
-def play_all(path: str, market: AlpacaServer) -> None:
+def play_all(path: str, market: AlpacaServer, stub: AlpacaStub) -> None:
     """The success and the failures, each through all that asks Alpaca."""
     from nightdesk.cli.orchestration import start_prefect
     from nightdesk.settings import settings
@@ -76,8 +86,12 @@ def play_all(path: str, market: AlpacaServer) -> None:
     for name, asks in CALLERS.items():
         print(f"{name}, all well: {_told(asks, here, path)}")
     market.now = at_close(MONDAY)
+    stub.account.show_open(MONDAY, "SPY", 100)
+    stub.move_to(market.now)
     for fault, reply in FAULTS.items():
         market.always = lambda _, reply=reply: reply  # type: ignore[misc]  # a default binds today's reply
+        failing = [("GET", "/v2/account"), ("GET", "/v2/orders"), ("POST", "/v2/orders")]
+        stub.faults = [Fault(reply, method=method, path=path_, times=-1, accepts=False) for method, path_ in failing]
         for name, asks in CALLERS.items():
             print(f"{name}, {fault}: {_told(asks, here, path)}")
 
@@ -124,7 +138,9 @@ def account(here: Any, path: str) -> object:
 def order(here: Any, path: str) -> object:
     from nightdesk.brokers.broker import OrderRequest
 
-    return _broker(here).submit_order(OrderRequest("canary-order", "SPY", Decimal(1), "day", MONDAY))
+    broker = _broker(here)
+    following = broker.clock().next_session
+    return broker.submit_order(OrderRequest(f"canary-{uuid.uuid4()}", "SPY", Decimal(1), "day", following))
 
 
 def _broker(here: Any) -> Any:
@@ -163,10 +179,12 @@ def _hasten(market: AlpacaServer) -> None:
     """No waits between attempts, the market's clock, and every logger at DEBUG."""
     from nightdesk import alpaca_http
     from nightdesk.clock import WallClock
+    from nightdesk.day import order
     from tasks.ingest import ingest_bars
 
     alpaca_http.FIRST_WAIT_S = 0.001  # type: ignore[misc]  # a constant of the program
     WallClock.now = lambda _: market.now  # type: ignore[method-assign]  # the market's clock
+    order.ORDERING = [sys.executable, str(CHECKOUT / "tests" / "submit_process.py"), "submit"]
     ingest_bars.retry_delay_seconds = [0, 0, 0]
     for name in ("urllib3", "httpx", "httpcore", "prefect", "alpaca", "mlflow", "nightdesk", "requests"):
         logging.getLogger(name).setLevel(logging.DEBUG)
