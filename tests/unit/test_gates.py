@@ -2,6 +2,7 @@
 
 import math
 import re
+import statistics
 from datetime import date
 
 import numpy as np
@@ -18,7 +19,7 @@ from nightdesk.performance.gates import (
     overfitting_gate,
     unseen,
 )
-from nightdesk.performance.sharpe import moments, probabilistic_sharpe_2012
+from nightdesk.performance.sharpe import expected_maximum_2014, moments, probabilistic_sharpe_2012
 from schemas.evidence import GateResult
 
 RANDOM = np.random.default_rng(11)
@@ -184,6 +185,8 @@ def test_more_trials_raise_what_luck_alone_would_show() -> None:
     assert alone.passed and alone.bound == probabilistic_sharpe_2012(moments(returns))
     assert alone.bound > many.bound > most.bound and not most.passed
     assert alone.figures["sharpe_of_luck_per_session_2014"] == 0 < many.figures["sharpe_of_luck_per_session_2014"]
+    luck = statistics.stdev(np.linspace(-0.05, 0.05, 400)) * expected_maximum_2014(400)
+    assert most.figures["sharpe_of_luck_per_session_2014"] == pytest.approx(luck, rel=1e-12)
     assert "Bailey & López de Prado 2014" in alone.method
 
 
