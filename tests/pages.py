@@ -81,7 +81,7 @@ def scroll_to(what: Locator, edge: Literal["start", "end"]) -> None:
 
 def open_deployments(page: Page, up: Up) -> None:
     page.goto(f"{up.prefect}/deployments")
-    is_seen(page, "2 Deployments")
+    is_seen(page, "backfill")
 
 
 def open_day(page: Page, up: Up, run: Any) -> None:

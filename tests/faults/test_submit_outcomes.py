@@ -12,6 +12,7 @@ import pytest
 
 from nightdesk import alpaca_http, submission
 from nightdesk.clock import WallClock
+from nightdesk.errors import OutOfSync
 from nightdesk.orders.recover import recover
 from nightdesk.orders.submit import Ended, submit_decided
 from tests.alpaca_data_server import Reply, told
@@ -34,7 +35,7 @@ NOT_LANDED = ("hang-before-accept", "drop-before-accept", "504-before-accept", "
 """The order is not there: it is sent once more under its id."""
 CLEAR = (
     *("extra-field", "partial-fills", "fill-after-cancel", "reject-after-accept", "expire-at-close", "late-to-appear"),
-    *("split-overnight", "symbol-renamed", "nanosecond-time", "half-day"),
+    *("split-overnight", "symbol-renamed", "nanosecond-time", "half-day", "split-half-booked"),
 )
 """The answer is a plain yes, whatever comes later."""
 UNREADABLE = {"duplicate-page": 7, "positions-500": 7, "account-blocked": 6, "clock-ahead": 6, "clock-behind": 6}
@@ -263,7 +264,7 @@ def test_orders_are_read_to_the_last_page(ordering: Ordering) -> None:
         ordering.stub.account.submit({"symbol": symbol, "side": "buy", "qty": 1, "type": "market", "time_in_force": "opg"})
     with closing(ordering.home.ledger()) as ledger:
         desk = ordering.home.desk(ledger)
-        with closing(desk.broker):
+        with closing(desk.broker), pytest.raises(OutOfSync, match=r"buy 1 IWM \(accepted\).*buy 1 DIA"):
             recover(desk, DAY)
     assert sorted(ordering.statuses()) == ["accepted", "intent"]
 

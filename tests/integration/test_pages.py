@@ -34,9 +34,9 @@ def text_of(page: Page) -> str:
     return page.inner_text("body")
 
 
-def test_deployments_page_lists_the_day_and_the_backfill(page: Page, up: Up) -> None:
+def test_deployments_page_lists_every_flow(page: Page, up: Up) -> None:
     open_deployments(page, up)
-    assert {"daily", "backfill"} <= set(text_of(page).splitlines())
+    assert {"daily", "submit", "backfill"} <= set(text_of(page).splitlines())
 
 
 def test_form_of_a_day_asks_for_strategy_session_and_book(page: Page, up: Up) -> None:
