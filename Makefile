@@ -10,7 +10,7 @@ unexport PYTHONHOME
 unexport UV_PYTHON
 unexport UV_SYSTEM_PYTHON
 
-.PHONY: help setup day test soak lint up bench lock screenshots clean
+.PHONY: help setup day test soak lint up bench peers lock screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,10 @@ up: $(READY) ## start the Prefect and MLflow servers and the daily schedule
 
 bench: $(READY) ## run the benchmarks
 	$(BIN)/python -m benchmarks
+
+peers: $(READY) ## install the programs that the benchmarks compare with, in var/peers
+	$(BIN)/uv venv --quiet --allow-existing var/peers --python $(BIN)/python
+	$(BIN)/uv pip install --quiet --python var/peers/bin/python vectorbt==1.2.0 backtesting==0.6.6 numpy==2.4.6 pandas==3.1.1
 
 lock: $(READY) ## write requirements.lock from pyproject.toml; versions that still fit are kept
 	$(BIN)/uv pip compile pyproject.toml --quiet --extra dev --universal --python-version 3.11 --generate-hashes \

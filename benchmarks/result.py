@@ -12,12 +12,13 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. `at_most` is the target of its median."""
+    """One figure. `at_most` or `at_least` is the target of its median."""
 
     what: str
     samples: list[float]
     unit: str = "s"
     at_most: float | None = None
+    at_least: float | None = None
 
     @property
     def median(self) -> float:
@@ -25,6 +26,8 @@ class Row:
 
     @property
     def met(self) -> bool | None:
+        if self.at_least is not None:
+            return self.median >= self.at_least
         return None if self.at_most is None else self.median <= self.at_most
 
 
@@ -43,7 +46,7 @@ def print_result(result: Result) -> None:
     for column in ("", "median", "min", "max", "n", "target", "met"):
         table.add_column(column, justify="left" if column in ("", "met") else "right", no_wrap=True)
     for row in result.rows:
-        table.add_row(*_cells(row), style="bold" if row.at_most is not None else "")
+        table.add_row(*_cells(row), style="" if row.met is None else "bold")
     console = Console(width=110, highlight=False)
     console.print(table)
     if result.shares:
@@ -63,12 +66,13 @@ def _matrix(shares: dict[str, dict[str, list[float]]]) -> Table:
 
 def _cells(row: Row) -> Sequence[str]:
     target = "" if row.at_most is None else f"<= {_figure(row.at_most, row.unit)}"
+    target = target if row.at_least is None else f">= {_figure(row.at_least, row.unit)}"
     shown = [_figure(value, row.unit) for value in (row.median, min(row.samples), max(row.samples))]
     return (row.what, *shown, str(len(row.samples)), target, {None: "", True: "yes", False: "NO"}[row.met])
 
 
 def _figure(value: float, unit: str) -> str:
-    return f"{value:,.0f} {unit}" if unit == "MB" else f"{value:.2f} {unit}"
+    return f"{value:,.0f} {unit}" if unit == "MB" else f"{value:.4f} {unit}" if value < 0.1 else f"{value:.2f} {unit}"
 
 
 def save_result(result: Result, machine: dict[str, object], folder: Path) -> Path:

@@ -140,7 +140,22 @@ class Costs(Section):
     commission_bps: float = Field(1.0, ge=0, le=1000, description="Commission, basis points of the traded value.")
     commission_per_share: float = Field(0.0, ge=0, le=100, description="Commission a share, in currency.")
     commission_min: float = Field(0.0, ge=0, le=1000, description="Least commission of an order, in currency.")
+    commission_per_order: float = Field(0.0, ge=0, le=1000, description="Commission of an order whatever its size, in currency.")
+    commission_max: float | None = Field(None, ge=0, le=1_000_000, description="Most commission of an order, in currency.")
     slippage_bps: float = Field(1.0, ge=0, le=1000, description="How much worse than the open a fill is, basis points.")
+    max_bar_volume_share: float | None = Field(
+        None, gt=0, le=1, description="Most of the fill session's volume that an order gets; the rest expires."
+    )
+    price_impact: float = Field(
+        0.0, ge=0, le=0.5, description="A fill moves its price by this times the square of its share of the session's volume."
+    )
+
+    @field_validator("commission_max")
+    @classmethod
+    def _not_below_the_least(cls, most: float | None, info: ValidationInfo) -> float | None:
+        if most is not None and most < info.data.get("commission_min", 0.0):
+            raise ValueError("commission_min or more")
+        return most
 
 
 class Limits(Section):

@@ -4,6 +4,7 @@ Orders that were accepted before an open fill at that open, through the simulati
 every call, so it never matters when or how often it is asked.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -37,11 +38,13 @@ from schemas.strategy import Costs
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """What the exchange shows at an open: the price (NaN without a bar), the dividend a share and the split effective there."""
+    """What the exchange shows at an open: the price (NaN without a bar), the dividend a share, the split effective there and the
+    volume of the whole session (NaN where it is not known)."""
 
     open: float
     dividend: float
     split: float
+    volume: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +199,12 @@ class PaperBroker:
         missing = [_no_fill(row, session, prints) for row in due]
         opens = np.array([np.nan if why else prints[row["instrument"]].open for row, why in zip(due, missing, strict=True)])
         wanted = np.array([float(row["quantity"]) for row in due])
-        filled = open_fills(wanted, opens, cash, self._costs, self._increment)
+        volumes = np.array([np.nan if why else prints[row["instrument"]].volume for row, why in zip(due, missing, strict=True)])
+        filled = open_fills(wanted, opens, cash, self._costs, self._increment, volumes)
         for place, row in enumerate(due):
             quantity = decimal(filled.quantities[place])
-            reason = missing[place] or ("clipped: cash" if quantity != row["quantity"] else "")
+            clipped_by = "cash" if quantity != decimal(filled.offered[place]) else "volume"
+            reason = missing[place] or (f"clipped: {clipped_by}" if quantity != row["quantity"] else "")
             if quantity:
                 price = decimal(filled.prices[place])
                 fill = _activity(

@@ -18,7 +18,7 @@ from nightdesk.day.retrain import Trained
 from nightdesk.ledger.book import order_id
 from nightdesk.ledger.file import canonical_json
 from nightdesk.orders.checks import Checks, Quote, control_sentence, quotes_document, sells_first
-from nightdesk.portfolio.rebalance import affordable, order_quantities
+from nightdesk.portfolio.rebalance import affordable, carried_weights, order_quantities
 from nightdesk.portfolio.sizing import Floats, target_quantities
 from schemas.bars import Bars
 from schemas.money import decimal
@@ -71,7 +71,7 @@ def decided(
         "equity": format(state.equity, "f"),
         "targets": {name: _number(target) for name, target in zip(names, targets, strict=True)},
         "limits": {"breaches": list(broken), **_control(control)},
-        "wanted": {} if broken or halted else _wanted(names, weights, previous),
+        "wanted": {} if broken or halted else _wanted(names, carried_weights(weights, previous, targets, held)),
         "outcome": outcome,
         "reason": reason,
     }
@@ -116,9 +116,8 @@ def _previous_weights(day: Day, names: list[str]) -> Floats:
     return np.array([wanted.get(name, math.nan) for name in names], dtype=float)
 
 
-def _wanted(names: list[str], weights: Floats, previous: Floats) -> dict[str, float]:
-    """The weights that the next decision compares with: today's, or what was wanted before of an instrument that holds."""
-    carried = np.where(np.isnan(weights), previous, weights)
+def _wanted(names: list[str], carried: Floats) -> dict[str, float]:
+    """The weights that the next decision compares with."""
     return {name: float(weight) for name, weight in zip(names, carried, strict=True) if not math.isnan(weight)}
 
 

@@ -8,6 +8,11 @@ from schemas.strategy import Sizing
 Floats = NDArray[np.float64]
 
 
+def total(values: Floats) -> float:
+    """The sum from first to last, one after the other: the compiled simulation adds in the same order."""
+    return float(values.cumsum()[-1]) if len(values) else 0.0
+
+
 def floored(quantities: Floats, increment: float) -> Floats:
     """Quantities cut towards zero to whole increments; a billionth below a whole increment counts as whole."""
     steps = quantities / increment
@@ -17,7 +22,7 @@ def floored(quantities: Floats, increment: float) -> Floats:
 
 def invested_weights(weights: Floats, buffer: float) -> Floats:
     """Weights scaled down together until their absolute sum is at most 1 - buffer. NaN stays NaN and counts as nothing."""
-    gross = np.nansum(np.abs(weights))
+    gross = total(np.abs(np.nan_to_num(weights)))
     return weights * min(1.0, (1.0 - buffer) / gross) if gross > 0 else weights
 
 

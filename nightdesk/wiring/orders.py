@@ -127,10 +127,9 @@ def _exchange(strategy: Strategy, sessions: Sessions, store: BarStore, now: date
         bars = store.load_bars(tuple(listed), available_until=now)
         rows = bars[(bars[Bars.session] >= pd.Timestamp(first)) & (bars[Bars.session] <= pd.Timestamp(last))]
         shown: dict[date, dict[str, Print]] = {}
-        for session, symbol, opened, dividend, split in zip(
-            rows[Bars.session], rows[Bars.symbol], rows[Bars.open], rows[Bars.dividend], rows[Bars.split], strict=True
-        ):
-            at = Print(float(opened), float(dividend), float(split))
+        columns = (Bars.session, Bars.symbol, Bars.open, Bars.dividend, Bars.split, Bars.volume)
+        for session, symbol, opened, dividend, split, volume in zip(*(rows[name] for name in columns), strict=True):
+            at = Print(float(opened), float(dividend), float(split), float(volume))
             shown.setdefault(session.date(), {}).update(dict.fromkeys(listed[symbol], at))
         return shown
 

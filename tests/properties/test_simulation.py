@@ -16,7 +16,16 @@ COSTS = st.builds(
     commission_bps=st.sampled_from([0.0, 1.0, 12.5, 1000.0]),
     commission_per_share=st.sampled_from([0.0, 0.005, 1.0]),
     commission_min=st.sampled_from([0.0, 1.0, 25.0]),
+    commission_per_order=st.sampled_from([0.0, 1.5]),
+    commission_max=st.sampled_from([None, 25.0, 100.0]),
     slippage_bps=st.sampled_from([0.0, 1.0, 33.3, 1000.0]),
+)
+VOLUME_COSTS = st.builds(
+    Costs,
+    commission_bps=st.sampled_from([0.0, 12.5]),
+    commission_max=st.sampled_from([None, 3.0]),
+    max_bar_volume_share=st.sampled_from([None, 0.025, 1.0]),
+    price_impact=st.sampled_from([0.0, 0.1, 0.5]),
 )
 INCREMENTS = st.sampled_from([1e-9, 1e-6, 0.001, 0.25, 1.0, 100.0])
 PRICES = st.floats(0.01, 5000.0) | st.just(float("nan"))
@@ -117,5 +126,21 @@ def test_a_single_clipped_buy_leaves_less_than_one_more_share_would_cost(
     if got == shares:
         return
     at = price * (1 + costs.slippage_bps / 1e4)
-    one_more = (got + 1) * (at * (1 + costs.commission_bps / 1e4) + costs.commission_per_share) + costs.commission_min
+    variable = (got + 1) * (at * costs.commission_bps / 1e4 + costs.commission_per_share)
+    charged = variable + costs.commission_min + costs.commission_per_order
+    one_more = (got + 1) * at + (charged if costs.commission_max is None else min(charged, costs.commission_max))
     assert one_more > cash - 1e-6 - 1e-11 * cash
+
+
+@settings(max_examples=60, deadline=None)
+@given(opens(), VOLUME_COSTS, st.integers(0, 2**32))
+def test_no_fill_takes_more_than_its_share_of_the_volume_and_none_takes_cash_below_zero(
+    case: tuple[np.ndarray, np.ndarray, float, Costs, float], costs: Costs, seed: int
+) -> None:
+    orders, prices, cash, _, increment = case
+    volumes = np.random.default_rng(seed).lognormal(5, 3, len(orders))
+    fills = open_fills(orders, prices, cash, costs, increment, volumes)
+    assert ledger_cash(fills, cash) >= 0
+    most = np.inf if costs.max_bar_volume_share is None else costs.max_bar_volume_share
+    assert (np.abs(fills.quantities) <= most * volumes * (1 + 1e-9) + 1e-9 * increment).all()
+    assert (fills.quantities * orders >= 0).all() and (np.abs(fills.quantities) <= np.abs(orders)).all()

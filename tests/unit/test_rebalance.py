@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nightdesk.portfolio.rebalance import affordable, order_quantities
+from nightdesk.portfolio.rebalance import affordable, carried_weights, order_quantities
 
 EQUITY, CLOSE, BAND = 10_000.0, 100.0, 0.05
 NAN = float("nan")
@@ -58,13 +58,26 @@ def test_each_instrument_is_judged_by_itself() -> None:
     assert quantities.tolist() == [0.0, 0.0, -7.0, 6.0]
 
 
-def test_an_instrument_that_held_is_compared_with_what_was_wanted_before_the_hold() -> None:
-    from nightdesk.day.decision import _wanted
+def carried(weight: float, previous: float, target: float, held: float) -> float:
+    return float(carried_weights(*(np.array([value]) for value in (weight, previous, target, held)))[0])
 
-    monday = _wanted(["SPY", "QQQ"], np.array([0.5, 0.5]), np.array([np.nan, np.nan]))
-    tuesday = _wanted(["SPY", "QQQ"], np.array([np.nan, 0.0]), np.array([monday["SPY"], monday["QQQ"]]))
-    assert tuesday == {"SPY": 0.5, "QQQ": 0.0}
-    assert _wanted(["NEW"], np.array([np.nan]), np.array([np.nan])) == {}
+
+def test_an_instrument_that_held_is_compared_with_what_was_wanted_before_the_hold() -> None:
+    assert carried(weight=0.5, previous=NAN, target=10.0, held=0.0) == 0.5
+    assert carried(weight=NAN, previous=0.5, target=NAN, held=10.0) == 0.5
+    assert carried(weight=0.0, previous=0.5, target=0.0, held=10.0) == 0.0
+    assert np.isnan(carried(weight=NAN, previous=NAN, target=NAN, held=0.0))
+
+
+def test_a_weight_that_no_close_could_size_is_not_taken_for_wanted() -> None:
+    assert carried(weight=0.7, previous=0.5, target=NAN, held=10.0) == 0.5
+
+
+def test_a_flip_closes_first_and_opens_the_other_side_by_the_next_decision_however_small() -> None:
+    assert ordered(target=-3.0, held=50.0, weight=-0.03, previous=0.5) == -50.0
+    wanted = carried(weight=-0.03, previous=0.5, target=-3.0, held=50.0)
+    assert ordered(target=-3.0, held=0.0, weight=-0.03, previous=wanted) == -3.0
+    assert ordered(target=3.0, held=-50.0, weight=0.03, previous=-0.5) == 50.0
 
 
 CLOSES = np.array([100.0, 50.0, 20.0])

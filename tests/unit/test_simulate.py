@@ -12,8 +12,15 @@ FREE = Costs(commission_bps=0, commission_per_share=0, commission_min=0, slippag
 NAN = math.nan
 
 
-def filled(orders: list[float], opens: list[float], cash: float = 1e9, costs: Costs = FREE, increment: float = 1.0) -> OpenFills:
-    return open_fills(np.array(orders), np.array(opens), cash, costs, increment)
+def filled(
+    orders: list[float],
+    opens: list[float],
+    cash: float = 1e9,
+    costs: Costs = FREE,
+    increment: float = 1.0,
+    volumes: list[float] | None = None,
+) -> OpenFills:
+    return open_fills(np.array(orders), np.array(opens), cash, costs, increment, None if volumes is None else np.array(volumes))
 
 
 def cash_after(fills: OpenFills, cash: float) -> float:
@@ -135,3 +142,51 @@ def test_no_cash_and_the_smallest_of_increments_buys_nothing_and_sells_nothing()
 def test_no_orders_are_no_fills() -> None:
     assert filled([], []).quantities.tolist() == []
     assert filled([0.0], [10.0], cash=0.0).quantities.tolist() == [0.0]
+
+
+def test_commission_of_an_order_is_charged_whatever_its_size() -> None:
+    costs = FREE.model_copy(update={"commission_per_order": 2.5, "commission_bps": 5.0})
+    np.testing.assert_allclose(filled([50, 1, 0], [200.0, 200.0, 200.0], costs=costs).commissions, [7.5, 2.6, 0.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("shares", "expected"), [(1.0, 1.0), (500.0, 5.0), (2000.0, 8.0), (-2000.0, 8.0)])
+def test_commission_lies_between_its_least_and_its_most(shares: float, expected: float) -> None:
+    costs = Costs(commission_bps=0, commission_per_share=0.01, commission_min=1, commission_max=8, slippage_bps=0)
+    np.testing.assert_allclose(filled([shares], [20.0], costs=costs).commissions, [expected], rtol=1e-12)
+
+
+def test_a_clipped_buy_keeps_back_no_more_than_its_capped_commission() -> None:
+    costs = Costs(commission_bps=1000, commission_per_share=0, commission_min=0, commission_max=5, slippage_bps=0)
+    fills = filled([20], [100.0], cash=1005.0, costs=costs)  # ten shares and 5; without the cap it would be nine
+    assert fills.quantities.tolist() == [9.0]  # a share of 10 and a hair below it: the kernel keeps rounding back
+    assert filled([20], [100.0], cash=1005.01, costs=costs).quantities.tolist() == [10.0]
+
+
+def test_an_order_gets_no_more_than_its_share_of_the_volume() -> None:
+    costs = FREE.model_copy(update={"max_bar_volume_share": 0.025})
+    fills = filled([100, -100, 100, 100], [50.0] * 4, costs=costs, volumes=[2050.0, 2050.0, 4000.0, NAN])
+    assert fills.quantities.tolist() == [51.0, -51.0, 100.0, 0.0]
+    assert fills.offered.tolist() == [51.0, -51.0, 100.0, 0.0]
+
+
+def test_what_volume_kept_back_leaves_its_cash_to_the_other_buys() -> None:
+    costs = FREE.model_copy(update={"max_bar_volume_share": 0.1})
+    assert filled([10, 10], [100.0, 100.0], 1200.0, costs, volumes=[20.0, 1000.0]).quantities.tolist() == [2.0, 10.0]
+
+
+def test_price_impact_is_the_square_of_the_share_of_the_volume() -> None:
+    # zipline, VolumeShareSlippage: price + (volume share) ** 2 * 0.1 * price against the order, here 0.05 ** 2 * 0.1 = 0.00025
+    costs = FREE.model_copy(update={"price_impact": 0.1})
+    fills = filled([50, -50], [200.0, 200.0], costs=costs, volumes=[1000.0, 1000.0])
+    np.testing.assert_allclose(fills.prices, [200.05, 199.95], rtol=1e-12)
+    np.testing.assert_allclose(fills.slippages, [2.5, 2.5], rtol=1e-9)
+
+
+def test_price_impact_without_a_known_volume_is_that_of_all_of_it() -> None:
+    costs = FREE.model_copy(update={"price_impact": 0.1})
+    assert filled([50], [200.0], costs=costs).prices.tolist() == [220.0]
+
+
+def test_a_commission_cap_below_the_minimum_is_refused() -> None:
+    with pytest.raises(ValueError, match="commission_min or more"):
+        Costs(commission_min=5, commission_max=4)

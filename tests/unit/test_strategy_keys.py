@@ -87,7 +87,13 @@ EXAMPLES: dict[str, Row] = {
     "costs.commission_bps": Row(20.0, sessions=TWO),
     "costs.commission_per_share": Row(0.5, sessions=TWO),
     "costs.commission_min": Row(100.0, sessions=TWO),
+    "costs.commission_per_order": Row(5.0, sessions=TWO),
+    "costs.commission_max": Row(1.0, sessions=TWO),
     "costs.slippage_bps": Row(20.0, sessions=TWO),
+    "costs.max_bar_volume_share": Row(1e-9, sessions=TWO),  # of 5.2 billion shares
+    "costs.price_impact": Row(
+        0.5, elsewhere="tests/unit/test_simulate.py::test_price_impact_is_the_square_of_the_share_of_the_volume"
+    ),
     "limits.max_order_notional": Row(1000.0),
     "limits.max_position_share": Row(0.5),
     "limits.max_order_quantity": Row(10),
