@@ -72,7 +72,9 @@ def _cells(row: Row) -> Sequence[str]:
 
 
 def _figure(value: float, unit: str) -> str:
-    return f"{value:,.0f} {unit}" if unit == "MB" else f"{value:.4f} {unit}" if value < 0.1 else f"{value:.2f} {unit}"
+    if unit == "MB":
+        return f"{value:,.0f} {unit}"
+    return f"{value:.2f} {unit}" if value >= 0.1 or value == 0 else f"{value:.2g} {unit}"
 
 
 def save_result(result: Result, machine: dict[str, object], folder: Path) -> Path:

@@ -40,7 +40,7 @@ class History:
     slippages: Floats
     holdings: Floats
     decided: Integers
-    symbol: Integers
+    symbol: loop.Symbols
     ordered: Floats
     filled: Floats
     price: Floats
@@ -90,17 +90,17 @@ class History:
         )
 
     def fills_table(self, sessions: pd.DatetimeIndex, instruments: list[str]) -> pd.DataFrame:
-        """The `Fills` frame. Its ids are `session/instrument`: one order an instrument and session."""
+        """The `Fills` frame. Its ids are the numbers of the orders."""
         at = np.flatnonzero(self.filled)
         session, symbol = self.decided[at] + 1, self.symbol[at]
-        names, days = np.array(instruments, dtype=object)[symbol], sessions[session]
-        ids = pd.Series(days.strftime("%Y-%m-%d/"), dtype="str") + pd.Series(names, dtype="str")
+        ids = pd.array([str(number) for number in at.tolist()], dtype="str")
+        names = [instruments[place] for place in symbol.tolist()]
         quantity, price = self.filled[at], self.price[at]
         return pd.DataFrame(
             {
                 Fills.fill_id: ids,
                 Fills.order_id: ids,
-                Fills.session: days,
+                Fills.session: sessions[session],
                 Fills.instrument: pd.array(names, dtype="str"),
                 Fills.quantity: quantity,
                 Fills.price: price,
@@ -157,7 +157,7 @@ def simulate(
     _require_prices(panels)
     sessions, symbols = wanted.shape
     book, marks = _empty_book(symbols), _empty_marks(sessions, symbols)
-    orders = _empty_orders(int(np.count_nonzero(~np.isnan(wanted))))
+    orders = _empty_orders(int(np.count_nonzero(~np.isnan(wanted))), symbols)
     terms = _terms(sizing, costs, delisted_after_sessions, sized_at == "open")
     count = fastest_play(sessions * symbols)(wanted, panels, float(capital), terms, book, orders, marks, 0)
     return _history(marks, orders, count, panels.opens)
@@ -234,11 +234,11 @@ def _empty_marks(sessions: int, symbols: int) -> loop.Marks:
     return loop.Marks(equity, cash, invested, traded, commission, slippage, np.empty((sessions, symbols)))
 
 
-def _empty_orders(most: int) -> loop.Orders:
+def _empty_orders(most: int, symbols: int) -> loop.Orders:
     """Room for an order for each weight: memory is taken where it is written only."""
     return loop.Orders(
         session=np.empty(most, np.int32),
-        symbol=np.empty(most, np.int32),
+        symbol=np.empty(most, np.uint16) if symbols <= 2**16 else np.empty(most, np.uint32),
         quantity=np.empty(most),
         filled=np.empty(most),
         price=np.empty(most),

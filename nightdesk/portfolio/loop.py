@@ -1,7 +1,7 @@
 """The day's sizing, rebalancing and filling fused into one loop over sessions, written so that numba can compile it.
 
 Each function says which one of the day's it repeats, operation by operation and in the same order, so that quantities are equal
-to the last bit; tests/properties/test_history.py holds the two together. Panels are sessions x symbols.
+to the last bit; tests/properties/test_history_properties.py holds the two together. Panels are sessions x symbols.
 Why so: docs/decisions/0011-simulation.md.
 """
 
@@ -15,6 +15,7 @@ from nightdesk.portfolio.rebalance import PROCEEDS_SHARE
 from nightdesk.portfolio.sizing import Floats
 
 Integers = NDArray[np.int32]
+Symbols = NDArray[np.uint16] | NDArray[np.uint32]
 WHOLE, BY_CASH, BY_VOLUME, NO_OPEN, SPLIT, WAITING = range(6)
 
 
@@ -60,7 +61,7 @@ class Orders(NamedTuple):
     """One element an order, in the order of decision; `session` is that of the decision."""
 
     session: Integers
-    symbol: Integers
+    symbol: Symbols
     quantity: Floats
     filled: Floats
     price: Floats
