@@ -58,7 +58,7 @@ $(READY):
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) -V), Nightdesk needs 3.11 or newer: name one with make PYTHON=python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
-	@echo "Setting up: about 200 packages, 1.6 GB in .venv, one to three minutes"
+	@echo "Setting up: about 200 packages, 1.8 GB in .venv, one to three minutes"
 	@if [ -e .venv/.unfinished ]; then rm -rf .venv; fi
 	@mkdir -p .venv && touch .venv/.unfinished && rm -f .venv/.ready-*
 	@$(PYTHON) -m venv .venv

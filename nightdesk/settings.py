@@ -157,6 +157,7 @@ def prepare_environment(here: Settings) -> None:
     fixed = {
         "PREFECT_HOME": home / "prefect",
         "MPLCONFIGDIR": home / "cache" / "matplotlib",
+        "NUMBA_CACHE_DIR": home / "cache" / "numba",
         "XDG_CONFIG_HOME": home / "cache" / "config",
         "XDG_CACHE_HOME": home / "cache",
         "XDG_DATA_HOME": home / "cache" / "data",
