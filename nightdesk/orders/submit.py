@@ -37,7 +37,7 @@ def submit_decided(desk: OrderDesk, decision: Decision) -> Ended:
     The first request that a limit or a state holds back keeps back the rest, which stay intents; a refused order is recorded and
     the others go on; an order of unknown outcome stops all that would follow it.
     """
-    orders = [order for order in desk.ledger.orders(desk.book.book_id, decision.session) if order.attempt == decision.attempt]
+    orders = _orders_of(desk, decision)
     decided = Ended.of(str(decision.body["outcome"]), str(decision.body["reason"]))
     todo = [order for order in orders if order.status in ("intent", "unknown")]
     if not todo:
@@ -119,9 +119,8 @@ def _waits(desk: OrderDesk, decision: Decision, todo: list[Order]) -> Ended | No
         )
     takes, force = desk.broker.capabilities(), todo[0].time_in_force
     if not takes.takes_now(force, desk.broker.clock().at):
-        return Ended.of(
-            "waiting", f"{_listed(todo)}: {desk.broker.name} takes {force} orders from {takes.opg_from} New York time"
-        )
+        hour = f"{takes.opg_from:%H:%M}" if takes.opg_from else "another hour"
+        return Ended.of("waiting", f"{_listed(todo)}: {desk.broker.name} takes {force} orders from {hour} New York time")
     return None
 
 
@@ -151,7 +150,7 @@ def _expired(desk: OrderDesk, decision: Decision, todo: list[Order]) -> Ended:
 
 def _held_back(desk: OrderDesk, decision: Decision, decided: Ended, outcome: str, why: str) -> Ended:
     """How the intents end where one was kept back: as that says, unless another has left."""
-    orders = desk.ledger.orders(desk.book.book_id, decision.session)
+    orders = _orders_of(desk, decision)
     if any(order.status in ("accepted", "unknown", "filled") for order in orders):
         code = LimitBreached.exit_code if outcome == "no trade: limit" else decided.exit_code
         return Ended(decided.outcome, f"{decided.reason}; held back: {why}", code)
@@ -160,7 +159,7 @@ def _held_back(desk: OrderDesk, decision: Decision, decided: Ended, outcome: str
 
 def _after(desk: OrderDesk, decision: Decision, decided: Ended) -> Ended:
     """As the decision said, unless the broker refused."""
-    orders = [order for order in desk.ledger.orders(desk.book.book_id, decision.session) if order.attempt == decision.attempt]
+    orders = _orders_of(desk, decision)
     refused = [f"{order.instrument}: {order.reason}" for order in orders if order.status == "rejected"]
     if refused:
         outcome = "failed: order" if len(refused) == len(orders) else decided.outcome
@@ -171,6 +170,10 @@ def _after(desk: OrderDesk, decision: Decision, decided: Ended) -> Ended:
         denied = consent.answer == "reject" if consent else needs_consent(desk, decision)
         return Ended.of("no trade: not approved" if denied else "no trade: late", gone[0].reason)
     return decided
+
+
+def _orders_of(desk: OrderDesk, decision: Decision) -> list[Order]:
+    return [order for order in desk.ledger.orders(decision.book_id, decision.session) if order.attempt == decision.attempt]
 
 
 def _listed(orders: list[Order]) -> str:
