@@ -15,7 +15,8 @@ from nightdesk.day.opening import Closed, open_day, sessions_to_play
 from nightdesk.day.submit import Submitted
 from nightdesk.settings import settings
 from schemas.outcomes import ending
-from schemas.records import DayReport, Mode, Origin
+from schemas.records import Mode, Origin
+from schemas.reports import DayReport
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 from nightdesk.day import report
 from nightdesk.day.desk import Day
 from nightdesk.performance.report import markdown
-from schemas.records import DayReport
+from schemas.reports import DayReport
 
 
 @task(cache_policy=NO_CACHE)

@@ -30,7 +30,8 @@ from nightdesk.settings import Settings
 from nightdesk.submission import submit_newest
 from nightdesk.wiring import orders
 from schemas.bars import Bars
-from schemas.records import CashEvent, DayReport, Mode, PositionEvent
+from schemas.records import CashEvent, Mode, PositionEvent
+from schemas.reports import DayReport
 from tests.alpaca_account import NEW_YORK, NYSE, AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
 from tests.alpaca_stub import AlpacaStub, serving

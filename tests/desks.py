@@ -7,7 +7,8 @@ from pathlib import Path
 from nightdesk.day.opening import Closed
 from nightdesk.day.play import play_day
 from nightdesk.settings import CHECKOUT, Settings
-from schemas.records import DayReport, Mode
+from schemas.records import Mode
+from schemas.reports import DayReport
 
 SEED = CHECKOUT / "strategies" / "sp500_svc.toml"
 CHEAP = {"estimator": '"sklearn.neighbors.NearestCentroid"'}

@@ -20,7 +20,8 @@ from nightdesk.ledger.store import Ledger
 from nightdesk.orders.submit import Ended
 from nightdesk.settings import Settings
 from nightdesk.submission import submit_newest
-from schemas.records import DayReport, Decision, Mode, Order, Run
+from schemas.records import Decision, Mode, Order, Run
+from schemas.reports import DayReport
 from tests.strategy_documents import NO_MLFLOW, saved, seed, with_key
 
 BOOK = "paper/cheap/cheap"

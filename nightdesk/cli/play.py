@@ -11,7 +11,7 @@ from nightdesk.day.play import play_day
 from nightdesk.day.report import load_report
 from nightdesk.settings import Settings
 from schemas.outcomes import ending
-from schemas.records import DayReport
+from schemas.reports import DayReport
 
 
 def backfilled(strategy: str, sessions: int, here: Settings) -> DayReport | Closed:

@@ -14,7 +14,7 @@ from rich.text import Text
 from nightdesk.day.opening import Closed
 from nightdesk.performance.report import as_document, facts, figures
 from schemas.outcomes import ending
-from schemas.records import DayReport
+from schemas.reports import DayReport
 
 WIDTH = 110
 LOOK = {"decision": "Decision", "plot": "Plot", "mlflow": "MLflow", "prefect": "Prefect"}

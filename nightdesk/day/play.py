@@ -13,7 +13,8 @@ from nightdesk.day.retrain import retrain_model
 from nightdesk.day.settle import settle_books
 from nightdesk.day.validate import validate_bars
 from nightdesk.settings import Settings
-from schemas.records import DayReport, Mode, Origin
+from schemas.records import Mode, Origin
+from schemas.reports import DayReport
 
 
 def play_day(strategy: str, session: date | None, mode: Mode, origin: Origin, here: Settings) -> DayReport | Closed:

@@ -22,7 +22,8 @@ from nightdesk.tracking.tracker import DayLog
 from nightdesk.wiring.strategies import load_strategy
 from schemas.equity import Equity
 from schemas.fills import Fills
-from schemas.records import Control, DayReport, Decision, Fill, Mark, Mode, ModelRef, Order
+from schemas.records import Control, Decision, Fill, Mark, Mode, ModelRef, Order
+from schemas.reports import DayReport
 
 
 @step("report")

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from nightdesk.performance.metrics import formatted
-from schemas.records import DayReport
+from schemas.reports import DayReport
 
 CELL = 75
 LEAVES = (

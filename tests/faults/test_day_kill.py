@@ -14,7 +14,8 @@ import pytest
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from schemas import identities
-from schemas.records import DayReport, Decision, Fill, Mark, Order, Run
+from schemas.records import Decision, Fill, Mark, Order, Run
+from schemas.reports import DayReport
 from tests.desks import played, strategy_file
 from tests.faults import day_player
 from tests.faults.day_player import BOUNDARIES, NO_MLFLOW, play_and_die, play_at_the_barrier

@@ -21,7 +21,7 @@ from nightdesk.errors import Misconfigured
 from nightdesk.market.sample import SampleSource
 from nightdesk.settings import Settings
 from schemas.bars import Bars
-from schemas.records import DayReport
+from schemas.reports import DayReport
 from tests.alpaca_account import AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
 from tests.alpaca_openapi import what_is_wrong

@@ -13,7 +13,7 @@ from nightdesk.errors import Misconfigured
 from nightdesk.ledger.status import book_statuses
 from nightdesk.market.store import BarStore
 from nightdesk.performance.report import as_document, from_document
-from schemas.records import DayReport
+from schemas.reports import DayReport
 from tests.desks import played, settings_in, strategy_file
 
 WEEK = ["2018-12-20", "2018-12-21", "2018-12-24", "2018-12-26", "2018-12-27"]

@@ -20,7 +20,8 @@ from nightdesk.market.sample import SampleSource
 from nightdesk.settings import CHECKOUT
 from nightdesk.submission import submit_newest
 from schemas.outcomes import ENDINGS, RUNBOOK
-from schemas.records import DayReport, Origin
+from schemas.records import Origin
+from schemas.reports import DayReport
 from tests.desks import played, settings_in
 from tests.notice_server import NoticeServer, taking
 from tests.strategy_documents import NO_MLFLOW, saved, seed, with_key

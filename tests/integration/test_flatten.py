@@ -19,7 +19,8 @@ from nightdesk.errors import Misconfigured, TryAgain
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.halts import submit_halt
 from nightdesk.ledger.store import Ledger
-from schemas.records import Consent, DayReport, Order
+from schemas.records import Consent, Order
+from schemas.reports import DayReport
 from tests.desks import played, settings_in
 from tests.faults import flatten_player
 from tests.faults.flatten_player import AT, BOUNDARIES, flatten_and_die

@@ -21,7 +21,8 @@ from nightdesk.day.replay import replays
 from nightdesk.ledger.file import canonical_json, ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.settings import Settings
-from schemas.records import DayReport, Order
+from schemas.records import Order
+from schemas.reports import DayReport
 from tests.desks import played, settings_in
 from tests.strategy_documents import NO_MLFLOW, saved, seed, two_instruments, with_key
 

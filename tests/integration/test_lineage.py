@@ -16,7 +16,7 @@ from nightdesk.errors import Misconfigured
 from nightdesk.market.sample import SampleSource
 from nightdesk.settings import Settings
 from schemas.bars import Bars
-from schemas.records import DayReport
+from schemas.reports import DayReport
 from tests.desks import played, strategy_file
 from tests.strategy_documents import NO_MLFLOW
 

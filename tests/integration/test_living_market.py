@@ -25,7 +25,7 @@ from nightdesk.market.yahoo import YahooSource
 from nightdesk.settings import Settings
 from nightdesk.wiring import markets
 from schemas.bars import Bars
-from schemas.records import DayReport
+from schemas.reports import DayReport
 from tests.desks import strategy_file
 from tests.strategy_documents import NO_MLFLOW
 from tests.yahoo_server import Chart, Listing, YahooServer, always, edited, yahoo_server

@@ -23,7 +23,8 @@ from nightdesk.orders import cancel
 from nightdesk.settings import Settings
 from nightdesk.stopping import stop_book
 from schemas.bars import Bars
-from schemas.records import DayReport, Order
+from schemas.records import Order
+from schemas.reports import DayReport
 from tests.alpaca_account import NYSE, AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
 from tests.alpaca_faults import ORDERS, TIMED_OUT, Fault
