@@ -6,7 +6,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -60,6 +60,17 @@ MEANINGS: Final = {
 """What a column's name means, in lower case and with _ for blanks. Other columns are not read."""
 
 NEEDED: Final = (Bars.session, Bars.open, Bars.high, Bars.low, Bars.close, Bars.volume)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a kind of file has: the meaning of each name, in lower case and with _ for blanks, and the meanings it must have."""
+
+    meanings: Mapping[str, str]
+    needed: Sequence[str]
+
+
+BAR_COLUMNS: Final = Columns(MEANINGS, NEEDED)
 LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 PAGE: Final = re.compile(rb"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 
@@ -79,7 +90,7 @@ class Cells:
 
     def is_named(self, column: str, name: str) -> bool:
         """Whether the file calls a column so; it may not have it at all."""
-        return _plain_name(self.names.get(column, "")) == name
+        return plain_name(self.names.get(column, "")) == name
 
     def refusal(self, column: str, wrong: pd.Series, why: str) -> BadData:
         """The first wrong cell of a column, with its place and value, and how many more there are."""
@@ -105,11 +116,11 @@ def printable(name: str) -> str:
     return "".join(mark if mark.isprintable() else "?" for mark in name)
 
 
-def csv_cells(file: Path) -> Cells:
+def csv_cells(file: Path, columns: Columns = BAR_COLUMNS) -> Cells:
     """The cells of a CSV file, packed or not. Raises `BadData` for what is no UTF-8 table with commas, or is too large."""
     content = _text(file)
     names, header = _header(file.name, content)
-    meanings = _meanings(file.name, names)
+    meanings = _meanings(file.name, names, columns)
     positions = [str(position) for position in range(len(names))]
     wanted = [str(names.index(name)) for name in meanings.values()]
     reading = pyarrow.csv.ReadOptions(use_threads=False, column_names=positions, skip_rows=header, block_size=len(content) + 1)
@@ -119,6 +130,11 @@ def csv_cells(file: Path) -> Cells:
     except pa.ArrowInvalid as error:
         raise refusal(file.name, _csv_reason(str(error), content)) from None
     return Cells(file.name, table.rename_columns(list(meanings)).to_pandas().astype("str"), meanings, content, header)
+
+
+def csv_names(file: Path) -> list[str]:
+    """The names of a CSV file's columns. Raises as `csv_cells` does."""
+    return _header(file.name, _text(file))[0]
 
 
 def _text(file: Path) -> bytes:
@@ -138,7 +154,7 @@ def _text(file: Path) -> bytes:
     if not content.strip():
         raise refusal(file.name, "it is empty")
     if PAGE.match(content):
-        raise refusal(file.name, "it is a web page, not a table of bars")
+        raise refusal(file.name, "it is a web page, not a table")
     return content
 
 
@@ -171,7 +187,7 @@ def _csv_reason(message: str, content: bytes) -> str:
     """What the parser said: the line that has another number of cells than the header, where it is that."""
     found = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", message, re.DOTALL)
     if found is None:
-        return "it has a header but no bars" if "Empty CSV" in message else f"it is not a table: {shown(message)}"
+        return "it has a header but no rows" if "Empty CSV" in message else f"it is not a table: {shown(message)}"
     row, expected, cells, text = found.groups()
     many = f"{cells} cells where the header has {expected}"
     return f"line {_line_of(content, int(row) - 1)} has {many}, is it cut, or has it decimal commas?: {shown(text)}"
@@ -189,7 +205,7 @@ def parquet_cells(file: Path) -> Cells:
             raise refusal(file.name, TOO_LARGE)
         with pyarrow.parquet.ParquetFile(file) as parquet:
             _require_bearable(file.name, parquet.metadata)
-            meanings = _meanings(file.name, parquet.schema_arrow.names)
+            meanings = _meanings(file.name, parquet.schema_arrow.names, BAR_COLUMNS)
             table = parquet.read(columns=list(meanings.values()), use_pandas_metadata=False)
     except (pa.ArrowException, OSError) as error:
         raise refusal(file.name, f"it is not a Parquet file that can be read: {str(error)[:200]}") from None
@@ -216,24 +232,27 @@ def _plain(file: str, name: str, column: pa.ChunkedArray) -> pd.Series:
     raise refusal(file, f"its column {name} is of the type {kind}, allowed: numbers, dates, text")
 
 
-def _meanings(file: str, names: Sequence[str]) -> dict[str, str]:
+def _meanings(file: str, names: Sequence[str], columns: Columns) -> dict[str, str]:
     """What is read: the name in the file for each meaning."""
     found: dict[str, str] = {}
     for name in names:
-        meaning = MEANINGS.get(_plain_name(name))
+        meaning = columns.meanings.get(plain_name(name))
         if meaning is not None and meaning in found:
             raise refusal(file, f"its columns {found[meaning]} and {name} are both the {meaning}")
         if meaning is not None:
             found[meaning] = str(name)
-    if missing := [column for column in NEEDED if column not in found]:
+    if missing := [column for column in columns.needed if column not in found]:
         has = shown(",".join(map(str, names)))
-        raise refusal(file, f"it has no column for {', '.join(missing)} (named {', '.join(_names_of(missing))}); it has {has}")
+        raise refusal(
+            file, f"it has no column for {', '.join(missing)} (named {', '.join(_names_of(missing, columns))}); it has {has}"
+        )
     return found
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A column's name in lower case, with _ for blanks."""
     return name.strip().lower().replace(" ", "_")
 
 
-def _names_of(meanings: list[str]) -> list[str]:
-    return [name for name, meaning in MEANINGS.items() if meaning in meanings]
+def _names_of(meanings: list[str], columns: Columns) -> list[str]:
+    return [name for name, meaning in columns.meanings.items() if meaning in meanings and name]

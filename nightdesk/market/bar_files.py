@@ -1,6 +1,6 @@
 """One file of daily bars, as the vendors write it. What is not certain is refused with a sentence instead of guessed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -43,23 +43,23 @@ def load_bar_file(path: Path, symbol: str, root: Path | None = None) -> pd.DataF
 
     Raises `BadData` for a file that is not understood; `Misconfigured` where there is no such file, or it lies outside `root`.
     """
-    file = _file_within(path, root)
+    file = file_within(path, root)
     cells = parquet_cells(file) if file.name.lower().endswith(".parquet") else csv_cells(file)
     if cells.table.empty:
-        raise refusal(cells.file, "it has a header but no bars")
+        raise refusal(cells.file, "it has a header but no rows")
     own_symbol = _own_symbol(cells)
-    sessions, utc_offset = _sessions(cells)
+    sessions, utc_offset = sessions_of(cells)
     bars = pd.DataFrame({Bars.session: sessions})
     bars[Bars.symbol] = pd.Series(symbol, index=bars.index, dtype="str")
     for column in (Bars.open, Bars.high, Bars.low, Bars.close, Bars.volume):
-        bars[column] = _numbers(cells, column)
+        bars[column] = numbers(cells, column)
     bars[Bars.dividend] = _paid(cells, bars)
     bars[Bars.split] = _amounts(cells, Bars.split, none=1.0)
     if {ADJUSTED_CLOSE, Bars.dividend, Bars.split} <= set(cells.names):
-        bars[ADJUSTED_CLOSE] = _numbers(cells, ADJUSTED_CLOSE)
+        bars[ADJUSTED_CLOSE] = numbers(cells, ADJUSTED_CLOSE)
     if cells.is_named(Bars.split, SPLITS_OF_YAHOO):
         bars = _as_traded(bars)
-    bars = _oldest_first(bars)
+    bars = oldest_first(bars)
     bars.attrs = {"notes": tuple(_notes(cells)), "utc_offset": utc_offset, "symbol": own_symbol}
     return bars
 
@@ -71,19 +71,19 @@ def _paid(cells: Cells, bars: pd.DataFrame) -> pd.Series:
         return dividends + gains
     by_day = bars[Bars.session].sort_values(kind="stable").index
     close = bars[Bars.close].loc[by_day]
-    factor = _numbers(cells, ADJUSTED_CLOSE).loc[by_day] / close
+    factor = numbers(cells, ADJUSTED_CLOSE).loc[by_day] / close
     adjusted_for = (close.shift() * (1 - factor.shift() / factor)).reindex(bars.index)
     nearer = (adjusted_for - dividends).abs() < (adjusted_for - dividends - gains).abs()
     return (dividends + gains).mask((gains > 0) & (dividends >= gains) & nearer, dividends)
 
 
-def _file_within(path: Path, root: Path | None) -> Path:
+def file_within(path: Path, root: Path | None, suffixes: Sequence[str] = SUFFIXES) -> Path:
     """The file itself, every link followed."""
     file = path.resolve()
     if root is not None and not file.is_relative_to(root.resolve()):
-        raise Misconfigured.value("bar file", str(path), f"a file inside {root}, also where a link leads")
-    if not path.name.lower().endswith(SUFFIXES) or not file.name.lower().endswith(SUFFIXES):
-        raise Misconfigured.value("bar file", str(path), f"a name that ends in {', '.join(SUFFIXES)}")
+        raise Misconfigured.value("file", str(path), f"a file inside {root}, also where a link leads")
+    if not path.name.lower().endswith(tuple(suffixes)) or not file.name.lower().endswith(tuple(suffixes)):
+        raise Misconfigured.value("file", str(path), f"a name that ends in {', '.join(suffixes)}")
     if not file.is_file():
         raise Misconfigured(f"There is no file {path}.", path=str(path))
     return file
@@ -99,7 +99,7 @@ def _own_symbol(cells: Cells) -> str:
     return str(symbols.iloc[0])
 
 
-def _sessions(cells: Cells) -> tuple[pd.Series, str]:
+def sessions_of(cells: Cells) -> tuple[pd.Series, str]:
     """Each row's date on its own wall clock, and the first row's offset from UTC."""
     column = cells.table[Bars.session]
     if pd.api.types.is_datetime64_any_dtype(column):
@@ -142,8 +142,8 @@ def _parts(text: pd.Series, pattern: str) -> pd.DataFrame:
     return pd.DataFrame({name: group.to_pandas() for name, group in groups}, dtype="str")
 
 
-def _numbers(cells: Cells, column: str) -> pd.Series:
-    """A column as float64: plain numbers with a decimal point, NaN where there is none."""
+def numbers(cells: Cells, column: str, example: str = "1234.5") -> pd.Series:
+    """A column as float64: plain numbers with a decimal point (a refusal shows an `example`), NaN where there is none."""
     values = cells.table[column]
     if pd.api.types.is_numeric_dtype(values):
         return values.astype("float64")
@@ -152,13 +152,13 @@ def _numbers(cells: Cells, column: str) -> pd.Series:
     text = values.str.strip()
     if cells.is_named(Bars.close, CLOSE_OF_NASDAQ):
         text = text.str.removeprefix("$")
-    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
-    wrong = numbers.isna()
+    values = pd.to_numeric(text, errors="coerce").astype("float64")
+    wrong = values.isna()
     if wrong.any():
         wrong &= ~text.str.lower().isin(ABSENT)
     if wrong.any():
-        raise cells.refusal(column, wrong, "allowed: a plain number with a decimal point, as 1234.5")
-    return numbers
+        raise cells.refusal(column, wrong, f"allowed: a plain number with a decimal point, as {example}")
+    return values
 
 
 def _amounts(cells: Cells, column: str, none: float) -> pd.Series:
@@ -168,7 +168,7 @@ def _amounts(cells: Cells, column: str, none: float) -> pd.Series:
     """
     if column not in cells.names:
         return pd.Series(none, index=cells.table.index)
-    values = _numbers(cells, column)
+    values = numbers(cells, column)
     if cells.is_named(column, SPLITS_OF_YAHOO):
         values = values.replace(0.0, 1.0)
     return values if (values == none).any() else values.fillna(none)
@@ -181,7 +181,8 @@ def _as_traded(bars: pd.DataFrame) -> pd.DataFrame:
     return traded.assign(**{Bars.split: bars[Bars.split]})
 
 
-def _oldest_first(bars: pd.DataFrame) -> pd.DataFrame:
+def oldest_first(bars: pd.DataFrame) -> pd.DataFrame:
+    """The rows, turned round where they are newest first."""
     sessions = bars[Bars.session]
     newest_first = sessions.is_monotonic_decreasing and not sessions.is_monotonic_increasing
     return bars.iloc[::-1].reset_index(drop=True) if newest_first else bars

@@ -219,7 +219,7 @@ REFUSED = {
     "no data": ("No data", ["'No data'"]),
     "nothing": ("", ["empty"]),
     "blanks": ("\n \n", ["empty"]),
-    "a header alone": (HEADER, ["no bars"]),
+    "a header alone": (HEADER, ["no rows"]),
     "an escape sequence": (with_row("2024-02-01,\x1b[2J,11,9,10,1"), ["line 4", r"\x1b[2J"]),
 }
 
