@@ -196,9 +196,16 @@ def costs_paid(fills: DataFrame[Fills]) -> float:
     return float((fills[Fills.commission] + fills[Fills.slippage]).sum())
 
 
-def performance(equity: DataFrame[Equity], fills: DataFrame[Fills]) -> dict[str, float]:
-    """Every figure of `LABELS`, in that order; ratios are fractions. `fills` are those of the sessions of `equity`."""
-    returns, market = session_returns(equity), benchmark_returns(equity)
+def cost_drag(equity: DataFrame[Equity], fills: DataFrame[Fills]) -> float:
+    """Commission and slippage a year as a fraction of mean equity. NaN on fewer than two sessions with a return."""
+    sessions = len(equity) - 1
+    if sessions < 2:
+        return np.nan
+    return _ratio(costs_paid(fills), equity[Equity.equity].mean()) * SESSIONS_PER_YEAR / sessions
+
+
+def performance_of_returns(returns: ArrayLike, benchmark: ArrayLike) -> dict[str, float]:
+    """The figures of `LABELS` that need returns only, in that order; ratios are fractions. Both of the same sessions."""
     return {
         "total_return": total_return(returns),
         "annual_return": annual_return(returns),
@@ -208,14 +215,18 @@ def performance(equity: DataFrame[Equity], fills: DataFrame[Fills]) -> dict[str,
         "calmar": calmar(returns),
         "max_drawdown": max_drawdown(returns),
         "max_drawdown_sessions": max_drawdown_sessions(returns),
-        "exposure": exposure(equity),
-        "turnover": turnover(equity, fills),
         "hit_rate": hit_rate(returns),
         "profit_factor": profit_factor(returns),
-        "alpha": alpha(returns, market),
-        "beta": beta(returns, market),
-        "costs_paid": costs_paid(fills),
+        "alpha": alpha(returns, benchmark),
+        "beta": beta(returns, benchmark),
     }
+
+
+def performance(equity: DataFrame[Equity], fills: DataFrame[Fills]) -> dict[str, float]:
+    """Every figure of `LABELS`, in that order; ratios are fractions. `fills` are those of the sessions of `equity`."""
+    values = performance_of_returns(session_returns(equity), benchmark_returns(equity))
+    values |= {"exposure": exposure(equity), "turnover": turnover(equity, fills), "costs_paid": costs_paid(fills)}
+    return {name: values[name] for name in LABELS}
 
 
 def formatted(values: Mapping[str, float], currency: str) -> list[tuple[str, str]]:
