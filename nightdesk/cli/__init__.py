@@ -22,6 +22,7 @@ from nightdesk.cli import (
     status,
     stop,
     submit,
+    tearsheet,
     up,
 )
 from nightdesk.errors import NightdeskError
@@ -41,6 +42,7 @@ app.command("trace")(lineage.trace)
 app.command("replay")(replay.replay)
 app.command("check")(check.check)
 app.add_typer(quarantine.app, name="quarantine")
+app.command("tearsheet")(tearsheet.tearsheet)
 app.command("status")(status.status)
 app.command("submit")(submit.submit)
 app.command("adopt")(adopt.adopt)

@@ -1,0 +1,52 @@
+"""A tearsheet on the disk, in the terminal and for a machine."""
+
+import json
+import sys
+from pathlib import Path
+
+from rich.rule import Rule
+from rich.text import Text
+
+from nightdesk.cli.print_report import report_console, table_of
+from nightdesk.errors import Misconfigured
+from nightdesk.performance.metrics import formatted
+from nightdesk.performance.page.document import document
+from nightdesk.performance.page.rendering import page
+from nightdesk.performance.page.tearsheet import Tearsheet
+
+SUFFIX = ".html"
+
+
+def require_page(target: Path) -> None:
+    """Raises `Misconfigured` where a page can not go."""
+    if target.suffix.lower() != SUFFIX or target.is_dir():
+        raise Misconfigured.value("output", str(target), f"a file whose name ends in {SUFFIX}")
+
+
+def save_page(sheet: Tearsheet, target: Path) -> None:
+    """Write the page whole, or not at all; the folder is made."""
+    text = page(sheet)
+    unfinished = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(target)
+    except OSError as error:
+        raise Misconfigured(f"{target} cannot be written: {error.strerror}.", path=str(target)) from None
+
+
+def print_tearsheet(sheet: Tearsheet, target: Path | None, as_json: bool) -> None:
+    """Print what the evidence allows to say, the figures, and where the page is; or all numbers."""
+    if as_json:
+        sys.stdout.write(json.dumps(document(sheet), indent=2, allow_nan=False) + "\n")
+        return
+    console = report_console()
+    console.print(Rule(Text(sheet.title), style="dim"))
+    for sentence in (sheet.headline, *sheet.sentences, *sheet.notes):
+        console.print(Text(sentence))
+    names = (
+        sheet.performance if sheet.gate else {name: v for name, v in sheet.performance.items() if name not in ("alpha", "beta")}
+    )
+    console.print(table_of(formatted(names, "")))
+    if target is not None:
+        print(f"Page: {target}")
