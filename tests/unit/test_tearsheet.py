@@ -119,9 +119,22 @@ def test_bars_of_losses_gains_and_nothing_are_told_apart() -> None:
     assert kinds == ["down"] * 20 + ["flat"] + ["up"] * 20
 
 
+def test_a_record_that_moved_on_few_sessions_says_nothing() -> None:
+    sheet = tearsheet("x", series([0.0] * 299 + [0.01]))
+    assert sheet.evidence["probabilistic_sharpe_2012"] > 0.95
+    assert sheet.headline.endswith("it gained or lost on 1 session, needed: 63 or more.")
+
+
+def test_a_confidence_is_never_said_to_be_certain() -> None:
+    sheet = tearsheet("x", noise(2000, 0.01))
+    assert sheet.evidence["probabilistic_sharpe_2012"] > 0.9999
+    assert "is above 99.9% (Bailey" in sheet.sentences[1]
+    assert "100.0" not in sheet.sentences[1]
+
+
 def test_a_short_record_says_nothing() -> None:
     assert tearsheet("x", noise(62, 0.01)).headline == (
-        "This record is too short to say anything: 62 sessions, needed: 63 or more."
+        "This record is too short to say anything: it gained or lost on 62 sessions, needed: 63 or more."
     )
 
 
@@ -157,7 +170,7 @@ def test_a_record_in_which_nothing_moved_says_so() -> None:
     sheet = tearsheet("x", series([0.0] * 100))
     assert "nothing moved, every known return is 0" in sheet.sentences[0]
     assert sheet.sentences[1] == "Returns that do not vary have no Sharpe ratio."
-    assert sheet.headline == "This record does not show a Sharpe ratio above 0."
+    assert sheet.headline.startswith("This record is too short to say anything: it gained or lost on 0 sessions")
     assert "There is none." in page(sheet)
 
 

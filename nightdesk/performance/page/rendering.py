@@ -14,7 +14,7 @@ from nightdesk.performance.metrics import LABELS, formatted
 from nightdesk.performance.page.charts import Chart, histogram, line_chart, signed
 from nightdesk.performance.page.tables import ROLLING_SESSIONS, YEAR
 from nightdesk.performance.page.tearsheet import Tearsheet, Trading
-from nightdesk.performance.page.words import LEVEL
+from nightdesk.performance.page.words import LEVEL, confidence
 from nightdesk.performance.sharpe import EDITIONS
 from schemas.equity import Equity
 from schemas.fills import Fills
@@ -128,7 +128,7 @@ def _evidence(sheet: Tearsheet) -> list[tuple[str, str]]:
         ("Sharpe ratio [per session]", _number(seen["sharpe_per_session"], 4)),
         ("Skewness", _number(seen["skewness"], 2)),
         ("Kurtosis (normal: 3)", _number(seen["kurtosis"], 2)),
-        (f"Probabilistic Sharpe ratio [%], {edition}", _number(100 * seen["probabilistic_sharpe_2012"], 1)),
+        (f"Probabilistic Sharpe ratio [%], {edition}", confidence(seen["probabilistic_sharpe_2012"])),
         (f"Minimum track record [sessions], error {LEVEL:.0%}", _sessions(seen["minimum_track_record_sessions_2012"])),
     ]
     if sheet.gate and sheet.gate.figures:

@@ -102,7 +102,7 @@ def tearsheet(
     best, worst = tables.extreme_sessions(returns, SHOWN)
     return Tearsheet(
         title=title,
-        headline=words.headline(int(returns.notna().sum()), evidence["probabilistic_sharpe_2012"], gate),
+        headline=words.headline(int((returns.fillna(0) != 0).sum()), evidence["probabilistic_sharpe_2012"], gate),
         sentences=tuple(words.sentences(returns, own, evidence, theirs, gate)),
         warnings=tuple(_warnings(trading)) if trading else (),
         notes=tuple(notes),

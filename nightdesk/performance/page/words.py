@@ -14,10 +14,11 @@ from schemas.evidence import GateResult
 LEVEL = 0.05
 
 
-def headline(n_known: int, psr: float, gate: GateResult | None) -> str:
-    """The whole in one sentence, no stronger than the weakest of its evidence."""
-    if n_known < MIN_SESSIONS:
-        return f"This record is too short to say anything: {n_known:,} sessions, needed: {MIN_SESSIONS} or more."
+def headline(n_moved: int, psr: float, gate: GateResult | None) -> str:
+    """The whole in one sentence; nothing is said of a record that gained or lost on few sessions, however long it is."""
+    if n_moved < MIN_SESSIONS:
+        moved = f"it gained or lost on {n_moved:,} session{'s' if n_moved != 1 else ''}"
+        return f"This record is too short to say anything: {moved}, needed: {MIN_SESSIONS} or more."
     likely = psr > 1 - LEVEL
     if gate is None:
         return (
@@ -66,8 +67,8 @@ def _sharpe(n_known: int, yearly: float, evidence: Mapping[str, float]) -> str:
     if math.isnan(yearly) or math.isnan(evidence["sharpe_per_session"]):
         return "Returns that do not vary have no Sharpe ratio."
     said = (
-        f"The Sharpe ratio is {yearly:.2f} a year. The probabilistic Sharpe ratio, a confidence that the true one is above 0, "
-        f"is {evidence['probabilistic_sharpe_2012']:.1%} ({EDITIONS['2012']})."
+        f"The Sharpe ratio is {yearly:.2f} a year. The probabilistic Sharpe ratio, a confidence that the true one is above 0 if "
+        f"sessions do not depend on one another, is {confidence(evidence['probabilistic_sharpe_2012'])}% ({EDITIONS['2012']})."
     ).replace("-", "\N{MINUS SIGN}")
     needed = evidence["minimum_track_record_sessions_2012"]
     if math.isinf(needed):
@@ -97,6 +98,11 @@ def _excess(gate: GateResult) -> str:
 def opens_warning(n_affected: int, n_fills: int, message: str) -> str:
     """Fills that fall into years in which the open is not a real one; `message` is what the check of the bars says."""
     return f"{n_affected:,} of {n_fills:,} fills ({n_affected / n_fills:.0%}) fall into these years: {message}"
+
+
+def confidence(psr: float) -> str:
+    """In percent; never said to be certain."""
+    return "above 99.9" if psr > 0.999 else f"{psr * 100:.1f}"
 
 
 def _percent(value: float) -> str:
