@@ -8,6 +8,7 @@ import pandas as pd
 
 from nightdesk.day.desk import Day, step
 from nightdesk.features.panels import adjusted_bars
+from nightdesk.learning.champion import champion_of, is_due
 from nightdesk.learning.digest import model_sha256
 from nightdesk.learning.fit import Fit, fit
 from nightdesk.learning.labels import labels
@@ -15,7 +16,6 @@ from nightdesk.learning.model_file import load_model, save_model
 from schemas.bars import Bars
 from schemas.labels import Labels
 from schemas.records import ModelRef
-from schemas.strategy import period_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ def retrain_model(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> Train
     that the ledger names.
     """
     strategy, attempts = day.desk.strategy, _attempts(day)
-    newest, every = attempts[-1] if attempts else None, strategy.model.retrain
-    due = newest is None or period_key(every, newest.cutoff) != period_key(every, day.session)
+    newest = attempts[-1] if attempts else None
+    due = is_due(newest.cutoff if newest else None, strategy.model.retrain, day.session)
     unlogged = newest is not None and newest.cutoff == day.session and not newest.mlflow_run_id
     made, dataset = fitted(day, features, bars) if due or unlogged else (None, None)
     if made is not None and due:
@@ -54,7 +54,8 @@ def standing(day: Day) -> Trained:
     """The model that may trade at the session, from the fits that the ledger has up to there. Writes nothing."""
     desk = day.desk
     attempts = _attempts(day)
-    champion, reason = _champion(day, attempts)
+    model, gate = desk.strategy.model, desk.strategy.gate
+    champion, reason = champion_of(attempts, model, gate, lambda cutoff: _age_sessions(day, cutoff))
     estimator = load_model(desk.settings.home / champion.file, champion.file_sha256) if champion else None
     return Trained(champion, estimator, attempts[-1], reason)
 
@@ -101,24 +102,6 @@ def _record(day: Day, made: Fit, config: str) -> None:
         metrics=made.metrics,
     )
     desk.ledger.append_model(model, promote=made.status == "passed")
-
-
-def _champion(day: Day, attempts: list[ModelRef]) -> tuple[ModelRef | None, str]:
-    """Which model may trade: the newest fit if it passed; after a failed gate none, or the last that passed if the strategy
-    keeps it; after a degenerate fit the last that passed. A kept champion must be young enough."""
-    strategy, newest = day.desk.strategy, attempts[-1]
-    if newest.status == "failed" and strategy.gate.on_fail == "no_trade":
-        return None, newest.reason
-    passed = [model for model in attempts if model.status == "passed"]
-    if not passed:
-        return None, newest.reason
-    champion, limit = passed[-1], strategy.model.max_age_sessions
-    age = _age_sessions(day, champion.cutoff)
-    if age > limit:
-        return None, f"the champion of {champion.cutoff} is {age} sessions old, allowed: up to {limit}"
-    if champion is not newest:
-        return champion, f"{newest.reason}; the champion of {champion.cutoff} stays"
-    return champion, champion.reason
 
 
 def _age_sessions(day: Day, cutoff: date) -> int:

@@ -18,6 +18,7 @@ from schemas import identities
 from schemas.bars import Bars
 from schemas.money import decimal
 from schemas.records import BookState, Mark
+from schemas.strategy import Strategy
 
 
 @step("settle")
@@ -58,8 +59,9 @@ def _mark(day: Day, bars: pd.DataFrame) -> None:
     marked = desk.ledger.marks(book_id)
     begin = marked[-1].session if marked else None
     positions, flows = desk.ledger.position_events(book_id), desk.ledger.cash_events(book_id)
-    closes = _instrument_panel(day, bars, Bars.close).ffill()
-    benchmark = _benchmark(day, bars, book.opened if book and book.opened else day.session)
+    closes = instrument_panel(day.desk.strategy, bars, Bars.close).ffill()
+    opened = book.opened if book and book.opened else day.session
+    benchmark = benchmark_values(day.desk.strategy, bars, opened, float(day.desk.book.capital))
     made = []
     for stamp in benchmark.index:
         session = stamp.date()
@@ -91,16 +93,17 @@ def _require_identities(broken: list[str]) -> None:
         raise OutOfSync(f"The books do not add up: {'; '.join(broken)}.", broken=broken)
 
 
-def _instrument_panel(day: Day, bars: pd.DataFrame, column: str) -> pd.DataFrame:
+def instrument_panel(strategy: Strategy, bars: pd.DataFrame, column: str) -> pd.DataFrame:
     """Sessions x instruments of one column of the bars that price them."""
-    listed: Mapping[str, str] = {row.instrument: row.prices for row in day.desk.strategy.market.instruments}
+    listed: Mapping[str, str] = {row.instrument: row.prices for row in strategy.market.instruments}
     wide = bars.pivot(index=Bars.session, columns=Bars.symbol, values=column)
     return wide[list(listed.values())].set_axis(list(listed), axis=1)
 
 
-def _benchmark(day: Day, bars: pd.DataFrame, opened: date) -> pd.Series:
-    costs = day.desk.strategy.costs
+def benchmark_values(strategy: Strategy, bars: pd.DataFrame, opened: date, capital: float) -> pd.Series:
+    """Value at each close of buying and holding the strategy's instruments from `opened` on, after its costs."""
+    costs = strategy.costs
     adjusted = adjusted_bars(bars)
     since = adjusted[adjusted[Bars.session] >= pd.Timestamp(opened)]
-    opens, closes = _instrument_panel(day, since, Bars.open), _instrument_panel(day, since, Bars.close)
-    return buy_and_hold(opens, closes, float(day.desk.book.capital), costs.commission_bps + costs.slippage_bps)
+    opens, closes = instrument_panel(strategy, since, Bars.open), instrument_panel(strategy, since, Bars.close)
+    return buy_and_hold(opens, closes, capital, costs.commission_bps + costs.slippage_bps)

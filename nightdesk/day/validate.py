@@ -8,9 +8,10 @@ import pandas as pd
 
 from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day, step
-from nightdesk.market.checks import checks_passed, findings, raise_errors, with_coverage
+from nightdesk.market.checks import Released, checks_passed, findings, raise_errors, with_coverage
 from schemas.bars import Bars
 from schemas.records import Finding
+from schemas.strategy import Strategy
 
 NAMED_IN_REPORT = 20
 
@@ -46,10 +47,16 @@ def checked_bars(day: Day, known_until: datetime) -> pd.DataFrame:
 
 def judged(day: Day, bars: pd.DataFrame, first: date) -> tuple[Finding, ...]:
     """All that is wrong with bars from `first` to the session; missing bars of few enough symbols are warnings."""
-    desk, symbols = day.desk, day.desk.strategy.data_symbols
-    found = findings(bars, symbols, desk.sessions.between(first, day.session), released=desk.quarantine.released())
+    desk = day.desk
+    return findings_of(bars, desk.strategy, desk.sessions.between(first, day.session), desk.quarantine.released())
+
+
+def findings_of(bars: pd.DataFrame, strategy: Strategy, sessions: pd.DatetimeIndex, released: Released) -> tuple[Finding, ...]:
+    """All that is wrong with a strategy's bars over some sessions; missing bars of few enough symbols are warnings."""
+    symbols = strategy.data_symbols
+    found = findings(bars, symbols, sessions, released=released)
     starts = bars.groupby(Bars.symbol)[Bars.session].min().dropna().dt.date
-    return with_coverage(found, len(symbols), desk.strategy.market.min_coverage, starts)
+    return with_coverage(found, len(symbols), strategy.market.min_coverage, starts)
 
 
 def note_findings(day: Day, found: tuple[Finding, ...]) -> None:

@@ -4,9 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from schemas.signals import Signals
 from schemas.strategy import Instrument
+
+
+def long_flat_weights(up: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Target weights of predictions (1 up, 0 not, NaN none), instruments last: equal shares in what is up, NaN holds."""
+    return np.asarray(up / up.shape[-1])
 
 
 def long_flat(
@@ -27,7 +33,7 @@ def long_flat(
             Signals.symbol: symbols,
             Signals.instrument: [row.instrument for row in instruments],
             Signals.action: np.where(known, "target", "hold"),
-            Signals.weight: np.where(known, up / len(symbols), np.nan),
+            Signals.weight: long_flat_weights(up),
             Signals.score: scores.reindex(symbols).to_numpy(dtype=float),
             Signals.score_kind: score_kind,
         }
