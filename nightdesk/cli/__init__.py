@@ -9,6 +9,7 @@ import typer
 from nightdesk.cli import (
     adopt,
     backfill,
+    backtest,
     check,
     consent,
     console,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command("day")(day.day)
 app.command("backfill")(backfill.backfill)
+app.command("backtest")(backtest.backtest)
 app.command("trace")(lineage.trace)
 app.command("replay")(replay.replay)
 app.command("check")(check.check)

@@ -45,7 +45,7 @@ def _print_report(report: DayReport) -> None:
     shown = figures(report)
     if shown:
         console.print(Rule(f"since the first session ({report.sessions} sessions)", style="dim"))
-        console.print(_columns(shown))
+        console.print(columns_of(shown))
     console.print(Rule("look further", style="dim"))
     console.print(table_of([(title, _near(report.look[what])) for what, title in LOOK.items()]))
 
@@ -73,7 +73,7 @@ def table_of(rows: list[tuple[str, str]]) -> Table:
     return table
 
 
-def _columns(rows: list[tuple[str, str]]) -> Table:
+def columns_of(rows: list[tuple[str, str]]) -> Table:
     """Two figures a line, numbers aligned right."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for _ in range(2):

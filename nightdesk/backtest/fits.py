@@ -1,0 +1,187 @@
+"""Fits of a walk, each made once: what it was given names it, and what it said is kept in the home."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from nightdesk.backtest.rows import Floats, Rows
+from nightdesk.learning.fit import DOWN, UP, fit, predictions
+from nightdesk.learning.model_file import load_model, save_model
+from schemas.strategy import Gate, Model
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
+"""What numpy and JSON raise on a file that is not whole: that fit is made again."""
+FEWEST_FOR_PROCESSES = 4
+"""With fewer fits to make, starting other processes takes longer than the fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitFacts:
+    """How a fit was judged: `Fit` without its estimator. `majority` is the class that most training rows had, 1 up.
+
+    `file` is the model's, below the folder of the cache, with the SHA-256 of its bytes; "" where it has nothing more to predict.
+    """
+
+    status: str
+    reason: str
+    metrics: dict[str, float]
+    train_first: str
+    train_last: str
+    test_first: str
+    test_last: str
+    majority: int
+    score_kind: str
+    file: str = ""
+    file_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A fit and what it says of the rows after its cut-off, which it was shown: one prediction and score for each of them."""
+
+    facts: FitFacts
+    session: NDArray[np.datetime64]
+    symbol: NDArray[np.str_]
+    x: Floats
+    predicted: NDArray[np.int64]
+    scores: Floats
+
+    def has_said(self, rows: Rows) -> bool:
+        """Whether the first rows that it predicted are these, with these very features."""
+        n = len(rows.session)
+        mine = (self.session[:n], self.symbol[:n], self.x[:n])
+        return all(np.array_equal(own, other) for own, other in zip(mine, (rows.session, rows.symbol, rows.x), strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """A fit to make: its key, the rows known at its cut-off, and all rows that it may have to predict.
+
+    `lasting`: more sessions may come that it has to predict; its model is kept.
+    """
+
+    key: str
+    known: Rows
+    later: Rows
+    lasting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FitCache:
+    """Fits by key in a folder: an npz file each, models of those that may be asked again beside them."""
+
+    folder: Path
+
+    def load_fit(self, key: str) -> Made | None:
+        """The fit of a key, None where it was not made here or its file is not whole."""
+        try:
+            with (self.folder / f"{key}.npz").open("rb") as file, np.load(file, allow_pickle=False) as kept:
+                facts = FitFacts(**json.loads(str(kept["facts"])))
+                session = kept["session"].view("datetime64[D]")
+                return Made(facts, session, kept["symbol"], kept["x"], kept["predicted"], kept["scores"])
+        except UNREADABLE:
+            return None
+
+    def save_fit(self, key: str, made: Made) -> None:
+        """Write a fit whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished = self.folder / f".{key}.{os.getpid()}"
+        with unfinished.open("wb") as file:
+            np.savez(
+                file,
+                facts=np.array(json.dumps(asdict(made.facts))),
+                session=made.session.astype("datetime64[D]").view("int64"),
+                symbol=made.symbol,
+                x=made.x,
+                predicted=made.predicted,
+                scores=made.scores,
+            )
+        unfinished.replace(self.folder / f"{key}.npz")
+
+    def made(self, task: Task, model: Model, gate: Gate) -> Made:
+        """Make the fit of a task and keep it."""
+        done = _made(task, model, gate, self.folder)
+        self.save_fit(task.key, done)
+        return done
+
+    def extended(self, task: Task, made: Made, model: Model, gate: Gate) -> Made:
+        """The fit with predictions of all the task's later rows: by its model, or made again where that was not kept."""
+        path = self.folder / made.facts.file
+        if not made.facts.file or not path.is_file():
+            return self.made(task, model, gate)
+        done = _said(made.facts, load_model(path, made.facts.file_sha256), task.later)
+        self.save_fit(task.key, done)
+        return done
+
+
+def made_fits(
+    tasks: Sequence[Task], cache: FitCache, model: Model, gate: Gate, tell: Callable[[int, int], None]
+) -> dict[str, Made]:
+    """The fits of the tasks by key: from the cache, and else made on all cores. `tell` hears how many of how many were made.
+
+    Each is kept as soon as it is made: an interrupted walk goes on where it was.
+    """
+    found = {task.key: made for task in tasks if (made := cache.load_fit(task.key)) is not None}
+    missing = [task for task in tasks if task.key not in found]
+    workers = joblib.Parallel(n_jobs=-1 if len(missing) >= FEWEST_FOR_PROCESSES else 1, return_as="generator_unordered")
+    tell(0, len(missing))
+    for count, (key, made) in enumerate(workers(joblib.delayed(_kept)(task, cache, model, gate) for task in missing), start=1):
+        found[key] = made
+        tell(count, len(missing))
+    return found
+
+
+def _kept(task: Task, cache: FitCache, model: Model, gate: Gate) -> tuple[str, Made]:
+    return task.key, cache.made(task, model, gate)
+
+
+def _made(task: Task, model: Model, gate: Gate, folder: Path) -> Made:
+    made = fit(task.known.features(), task.known.labels(), model, gate)
+    file = file_sha256 = ""
+    if made.estimator is not None and task.lasting:
+        path, file_sha256 = save_model(made.estimator, folder / "models")
+        file = path.relative_to(folder).as_posix()
+    facts = FitFacts(
+        status=made.status,
+        reason=made.reason,
+        metrics=made.metrics,
+        train_first=_text(made.train_first),
+        train_last=_text(made.train_last),
+        test_first=_text(made.test_first),
+        test_last=_text(made.test_last),
+        majority=_majority(task.known, made.train_last),
+        score_kind="none",
+        file=file,
+        file_sha256=file_sha256,
+    )
+    return _said(facts, made.estimator, task.later)
+
+
+def _said(facts: FitFacts, estimator: Any, later: Rows) -> Made:
+    """What a model says of rows; a fit without a model, or without rows, says nothing."""
+    if estimator is None or not len(later.session):
+        return Made(facts, later.session[:0], later.symbol[:0], later.x[:0], np.empty(0, "int64"), np.empty(0))
+    predicted, scores, kind = predictions(estimator, later.features()[list(later.names)])
+    known = FitFacts(**{**asdict(facts), "score_kind": kind})
+    return Made(known, later.session, later.symbol, later.x, predicted, scores)
+
+
+def _majority(known: Rows, train_last: date | None) -> int:
+    """What most of the training rows were; up in a tie, as in `scored`."""
+    if train_last is None:
+        return UP
+    trained = (known.session <= np.datetime64(train_last)) & ~np.isnan(known.x).any(axis=1)
+    return UP if known.label[trained].mean() >= 0.5 else DOWN
+
+
+def _text(day: date | None) -> str:
+    return "" if day is None else day.isoformat()

@@ -1,0 +1,44 @@
+"""A backtest in the terminal: its progress, and its report."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.rule import Rule
+
+from nightdesk.backtest.report import as_document, facts, figures
+from nightdesk.backtest.run import Backtest
+from nightdesk.cli.print_report import columns_of, report_console, table_of
+
+
+@contextmanager
+def shown_fits() -> Iterator[Callable[[int, int], None]]:
+    """What to tell of the fits that are made; a bar with an estimate on standard error, where there are any."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=sys.stderr.isatty())
+    row = bar.add_task("fitting", total=None)
+
+    def tell(done: int, of: int) -> None:
+        if of:
+            bar.start()
+            bar.update(row, completed=done, total=of)
+
+    try:
+        yield tell
+    finally:
+        bar.stop()
+
+
+def print_backtest(made: Backtest, as_json: bool) -> None:
+    """Print a backtest on standard output."""
+    if as_json:
+        sys.stdout.write(json.dumps(as_document(made), indent=2) + "\n")
+        return
+    console = report_console()
+    console.print(Rule(f"{made.strategy.name} · backtest · {made.first} to {made.last}", style="dim"))
+    console.print(table_of(facts(made)))
+    console.print(Rule(f"since the first session ({len(made.equity)} sessions)", style="dim"))
+    console.print(columns_of(figures(made)))
