@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,9 +39,9 @@ def signals_of_walk(made: Backtest, place: int) -> list[tuple[str, str, float | 
 
 
 def signals_of_day(decision: Decision) -> list[tuple[str, str, float | None, float | None]]:
-    rows = decision.body["signals"]
-    rounded = [[None if row[name] is None else round(row[name], 9) for name in ("weight", "score")] for row in rows]  # type: ignore[attr-defined, union-attr]  # JSON
-    return [(row["instrument"], row["action"], *values) for row, values in zip(rows, rounded, strict=True)]  # type: ignore[arg-type, misc]  # JSON
+    rows: Any = decision.body["signals"]
+    rounded = [[None if row[name] is None else round(row[name], 9) for name in ("weight", "score")] for row in rows]
+    return [(row["instrument"], row["action"], *values) for row, values in zip(rows, rounded, strict=True)]
 
 
 def require_equal_fits(made: Backtest, models: list[ModelRef], home: Path) -> None:
@@ -66,10 +67,9 @@ def require_parity(document: Document, sessions: pd.DatetimeIndex, folder: Path)
     made = run_backtest(path, days[0], days[-1], None, here, unheard)
     require_equal_fits(made, models, here.home)
     assert [signals_of_walk(made, place) for place in range(len(days))] == [signals_of_day(one) for one in decisions if one]
-    gates = [one.body["gate"] for one in decisions if one]
+    gates: list[Any] = [one.body["gate"] for one in decisions if one]
     assert [(champion != NONE, why) for champion, why in zip(made.walk.champion, made.walk.why, strict=True)] == [
-        (gate["passed"], gate["reason"])
-        for gate in gates  # type: ignore[index, call-overload]  # JSON
+        (gate["passed"], gate["reason"]) for gate in gates
     ]
     history, names = made.history, [row.instrument for row in made.strategy.market.instruments]
     wanted = [
