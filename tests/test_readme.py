@@ -73,7 +73,7 @@ def test_the_console_blocks_show_the_two_commands() -> None:
 def test_every_command_of_the_table_exists(empty_folder: Path) -> None:
     named = set(re.findall(r"\.venv/bin/nightdesk (\w+)", README))
     helped = _nightdesk(["--help"], empty_folder).stdout
-    shown = {"day", "backtest", "replay", "status", "doctor", "check", "quarantine", "trace", "halt", "resume", "adopt"}
+    shown = {"day", "backtest", "replay", "status", "doctor", "check", "audit", "quarantine", "trace", "halt", "resume", "adopt"}
     assert named == shown | {"consent", "approve", "reject", "console", "live", "submit", "stop", "flatten", "tearsheet"}
     assert all(re.search(rf"│ {name} ", helped) for name in named)
 

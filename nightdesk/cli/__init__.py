@@ -8,6 +8,7 @@ import typer
 
 from nightdesk.cli import (
     adopt,
+    audit,
     backfill,
     backtest,
     check,
@@ -43,6 +44,7 @@ app.command("backtest")(backtest.backtest)
 app.command("trace")(lineage.trace)
 app.command("replay")(replay.replay)
 app.command("check")(check.check)
+app.command("audit")(audit.audit)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("tearsheet")(tearsheet.tearsheet)
 app.command("status")(status.status)

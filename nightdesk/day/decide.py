@@ -1,5 +1,8 @@
 """Step 7: action, weight and score for each symbol, from the champion."""
 
+from datetime import date
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +13,7 @@ from nightdesk.learning.fit import predictions
 from nightdesk.signals.long_flat import flat, long_flat
 from schemas.features import Features
 from schemas.signals import Signals
+from schemas.strategy import Strategy
 
 
 @step("decide")
@@ -28,12 +32,17 @@ def wanted_signals(day: Day, features: pd.DataFrame, trained: Trained) -> pd.Dat
     strategy, control = day.desk.strategy, standing_control(day)
     if trained.champion is None or (control is not None and control.state == "REDUCING"):
         return flat(strategy.market.instruments)
-    rows = features[features[Features.session] == pd.Timestamp(day.session)].set_index(Features.symbol)
+    return model_signals(strategy, features, day.session, trained.estimator)
+
+
+def model_signals(strategy: Strategy, features: pd.DataFrame, session: date, estimator: Any) -> pd.DataFrame:
+    """The `Signals` frame that a fitted estimator makes of the features of a session."""
+    rows = features[features[Features.session] == pd.Timestamp(session)].set_index(Features.symbol)
     known = rows[list(strategy.features.columns)].dropna()
     if known.empty:
         nothing = pd.Series(np.nan, index=[row.signal for row in strategy.market.instruments])
         return long_flat(strategy.market.instruments, nothing, nothing, "none")
-    predicted, scores, kind = predictions(trained.estimator, known)
+    predicted, scores, kind = predictions(estimator, known)
     return long_flat(strategy.market.instruments, pd.Series(predicted, known.index), pd.Series(scores, known.index), kind)
 
 

@@ -8,6 +8,7 @@ from nightdesk.errors import BadData
 from nightdesk.features.matrix import feature_matrix
 from nightdesk.features.panels import forward_adjusted, panels
 from schemas.features import Features
+from schemas.strategy import Strategy
 
 
 @step("engineer")
@@ -19,8 +20,13 @@ def engineer_features(day: Day, bars: pd.DataFrame) -> pd.DataFrame:
     if day.disputed:
         raise BadData(day.disputed, session=day.session)
     strategy = day.desk.strategy
-    symbols = sorted({row.signal for row in strategy.market.instruments})
-    features = feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, symbols)
+    features = strategy_features(strategy, bars)
     known = features[features[Features.session] <= pd.Timestamp(day.session)]
     day.features_sha256 = frame_sha256(known[list(strategy.features.columns)].to_numpy(dtype=float))
     return features
+
+
+def strategy_features(strategy: Strategy, bars: pd.DataFrame) -> pd.DataFrame:
+    """The `Features` frame of the symbols that the strategy reads."""
+    symbols = sorted({row.signal for row in strategy.market.instruments})
+    return feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, symbols)

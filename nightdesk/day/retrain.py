@@ -16,6 +16,7 @@ from nightdesk.learning.model_file import load_model, save_model
 from schemas.bars import Bars
 from schemas.labels import Labels
 from schemas.records import ModelRef
+from schemas.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,16 @@ def _attempts(day: Day) -> list[ModelRef]:
 def fitted(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> tuple[Fit, pd.DataFrame]:
     """The fit with its cut-off at the day's session, and the rows it saw: features and label. Nothing is written."""
     strategy = day.desk.strategy
-    signals = {row.signal for row in strategy.market.instruments}
-    known = labels(adjusted_bars(bars[bars[Bars.symbol].isin(signals)]), strategy.target)
-    known = known[known[Labels.label_end] <= pd.Timestamp(day.session)]
+    known = known_labels(strategy, bars, day.session)
     made = fit(features, known, strategy.model, strategy.gate)
     return made, features.merge(known, on=[Labels.session, Labels.symbol])
+
+
+def known_labels(strategy: Strategy, bars: pd.DataFrame, session: date) -> pd.DataFrame:
+    """The `Labels` that a fit with its cut-off at the session may use: those whose `label_end` is at or before it."""
+    signals = {row.signal for row in strategy.market.instruments}
+    made = labels(adjusted_bars(bars[bars[Bars.symbol].isin(signals)]), strategy.target)
+    return made[made[Labels.label_end] <= pd.Timestamp(session)]
 
 
 def _record(day: Day, made: Fit, config: str) -> None:

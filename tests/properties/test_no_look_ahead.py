@@ -6,10 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
+from nightdesk.audit.perturbed import noisy_after
 from nightdesk.day import decision, retrain
 from nightdesk.day.decide import generate_signal
 from nightdesk.day.desk import Day
@@ -30,15 +30,6 @@ MONTH_EDGES = [edge for end in MONTH_ENDS for edge in (XNYS.before(XNYS.after(en
 SESSIONS = sorted({*MONTH_EDGES, date(2018, 11, 21), date(2018, 11, 23), date(2018, 12, 24), date(2018, 12, 4)})
 BARS = SampleSource().fetch_bars(["^GSPC"], date(1999, 1, 4), date(2018, 12, 31))
 EMPTY_BOOK = BookState("none", date(2018, 1, 2), Decimal(100_000), Decimal(100_000), {})
-
-
-def noisy_after(session: date) -> pd.DataFrame:
-    """The bars with all that comes after the session replaced by noise of another size."""
-    bars = BARS.copy()
-    future = bars[Bars.session] > pd.Timestamp(session)
-    columns = [Bars.open, Bars.high, Bars.low, Bars.close, Bars.volume, Bars.dividend]
-    bars.loc[future, columns] = np.random.default_rng(7).lognormal(3.0, 2.0, size=(int(future.sum()), len(columns)))
-    return bars
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +56,7 @@ def decided_at(session: date, bars: pd.DataFrame, opened: Day) -> dict[str, Any]
 
 
 def sessions_that_see_the_future(sessions: list[date], opened: Day) -> list[date]:
-    return [at for at in sessions if decided_at(at, BARS, opened) != decided_at(at, noisy_after(at), opened)]
+    return [at for at in sessions if decided_at(at, BARS, opened) != decided_at(at, noisy_after(BARS, at), opened)]
 
 
 def test_fifty_sessions_with_month_edges_decide_the_same_whatever_comes_after(opened: Day) -> None:

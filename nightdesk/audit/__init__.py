@@ -1,0 +1,1 @@
+"""Leak tests: whether anything that is decided at t depends on what came after t."""
