@@ -88,7 +88,7 @@ def split_fit(
         scaled = {"train": train, "labelled": rows, "everything": features.fillna(0.0)}[scaled_on]
         learned = {"train": train, "labelled": rows}[fitted_on]
         scaler = StandardScaler().fit(scaled[names])
-        fitted = model().fit(scaler.transform(learned[names]), learned[Labels.label])  # type: ignore[attr-defined]
+        fitted = model().fit(scaler.transform(learned[names]), learned[Labels.label])  # type: ignore[attr-defined]  # any classifier of scikit-learn
         pipeline = Pipeline([("scale", scaler), ("model", fitted)])
         said = fitted.predict(scaler.transform(test[names]))
         tested = test[[*KEYS, Labels.label]].assign(**{PREDICTED: said})

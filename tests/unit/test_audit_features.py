@@ -83,7 +83,6 @@ HONEST: dict[str, Feature] = {
     "filled_forward": lambda prices: prices.volume.ffill(),
     "last_friday": lambda prices: prices.close[prices.close.index.day_of_week == 4].reindex(prices.close.index, method="ffill"),
     "adjusted": lambda prices: forward_adjusted(prices).close.pct_change(fill_method=None),
-    "product": lambda prices: prices.close.rolling(5).apply(lambda one: float(one @ np.arange(5.0)), raw=True),
 }
 OURS: dict[str, Feature] = {
     name: lambda prices, feature=feature: feature(forward_adjusted(prices)) for name, feature in FEATURES.items()

@@ -20,7 +20,7 @@ def scores(features: pd.DataFrame, estimator: object, session: date) -> pd.DataF
     rows = features[features["session"] == pd.Timestamp(session)].dropna()
     if rows.empty:
         return pd.DataFrame({"symbol": pd.Series(dtype=str), "weight": pd.Series(dtype=float)})
-    weights = estimator.predict(rows[["range_", "momentum"]])  # type: ignore[attr-defined]
+    weights = estimator.predict(rows[["range_", "momentum"]])  # type: ignore[attr-defined]  # any classifier of scikit-learn
     return pd.DataFrame({"symbol": rows["symbol"].to_numpy(), "weight": weights.astype(float)})
 
 
@@ -118,7 +118,7 @@ def test_a_history_too_short_for_a_fit_is_left_out_and_says_why() -> None:
         made = split_fit()(features, labels)
         return replace(made, estimator=None, reason="too few sessions", test_predictions=made.test_predictions[:0])
 
-    made = audit(replace(CLEAN, fit=unusable), BARS, 5)  # type: ignore[arg-type]
+    made = audit(replace(CLEAN, fit=unusable), BARS, 5)  # type: ignore[arg-type]  # a fit without a model, as the protocol allows
     left_out = {one.check: one.left_out for one in made.checks if one.result == "left out"}
     assert set(left_out) == {"model", "fit on train only", "shuffled labels", "signal"}
     assert all("too few sessions" in why for why in left_out.values())
