@@ -220,7 +220,7 @@ def test_orders_of_the_account_are_counted_in_the_ledger_and_a_second_one_on_a_s
     with pytest.MonkeyPatch.context() as patch:
         sent = before_submission(patch, lambda: None)
         report = play(path, MONDAY, home)
-    assert (sent, report.outcome, report.exit_code) == ([], "traded", 4)
+    assert (sent, report.outcome, report.exit_code) == ([], "no trade: limit", 4)
     assert "on the same side was sent" in report.reason and "limits.max_orders_per_instrument 1" in report.reason
 
 
