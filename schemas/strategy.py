@@ -4,9 +4,9 @@ import hashlib
 import json
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 DATA_SYMBOL = r"^\^?[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
 ORDER_SYMBOL = r"^[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
@@ -19,6 +19,16 @@ DataSymbol = Annotated[str, StringConstraints(pattern=DATA_SYMBOL)]
 OrderSymbol = Annotated[str, StringConstraints(pattern=ORDER_SYMBOL)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Parameter = bool | int | float | str | list[float] | list[int] | list[str]
+FileBeside = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,255}$")]
+"""A file's path as seen from the folder of the strategy file."""
+Kind = Literal["model", "rule", "weights"]
+LEARNT = ("features", "target", "model", "gate")
+"""The tables that a strategy with a model must have, and any other must not."""
+Table = TypeVar("Table")
+if TYPE_CHECKING:
+    Learnt = Annotated[Table, "there for who knows that the strategy's kind is model"]
+else:
+    Learnt = Table | None
 
 
 class Section(BaseModel):
@@ -57,6 +67,9 @@ class Market(Section):
     calendar: str = Field(description="The exchange calendar, by its ISO 10383 code, as XNYS.")
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(description="The book's one currency.")
     min_coverage: float = Field(1.0, gt=0, le=1, description="Share of the symbols that must have today's bar.")
+    membership: FileBeside | None = Field(
+        None, description="A table (symbol, first, last) of which instrument belongs to the universe when; for a rule."
+    )
     instruments: tuple[Instrument, ...] = Field(min_length=1, description="What is read and what is traded.")
 
     @field_validator("second_source")
@@ -122,6 +135,30 @@ class Gate(Section):
 
     min_test_accuracy: float = Field(0.5, ge=0, le=1, description="The test accuracy must be above this.")
     on_fail: Literal["no_trade", "keep_champion"] = Field("no_trade", description="What a failed gate means.")
+
+
+class Signal(Section):
+    """From what a model says to what is wanted."""
+
+    kind: Literal["long_flat", "long_short"] = Field(
+        "long_flat", description="What a prediction that is not up means: nothing held, or a short position."
+    )
+    threshold: float | None = Field(
+        None, ge=0, le=1_000_000, description="Long where the score is above this; without it the predicted class decides."
+    )
+
+
+class Rule(Section):
+    """A rule from bars to target weights, in place of a model."""
+
+    name: Identifier = Field(description="The name of a rule in nightdesk/signals.")
+    params: dict[str, Parameter] = Field(default_factory=dict, description="The rule's own parameters.")
+
+
+class WeightsTable(Section):
+    """Target weights that were made elsewhere."""
+
+    file: FileBeside = Field(description="A CSV or Parquet file with the columns session, symbol and weight.")
 
 
 class Sizing(Section):
@@ -207,16 +244,25 @@ class Broker(Section):
     )
 
 
+_ABSENT: Any = None
+
+
 class Strategy(Section):
-    """A strategy file, whole."""
+    """A strategy file, whole. Exactly one of `model`, `rule` and `weights` is there; `kind` says which.
+
+    Without a model `features`, `target`, `model` and `gate` are None, whatever their types say.
+    """
 
     name: Identifier = Field(description="The strategy's name; its book is named after it.")
     capital: Decimal = Field(gt=0, le=Decimal(10) ** 12, description="What the book starts with, in its currency.")
     market: Market
-    features: Features
-    target: Target
-    model: Model
-    gate: Gate
+    features: Learnt[Features] = _ABSENT
+    target: Learnt[Target] = _ABSENT
+    model: Learnt[Model] = _ABSENT
+    gate: Learnt[Gate] = _ABSENT
+    signal: Signal = Signal()
+    rule: Rule | None = None
+    weights: WeightsTable | None = None
     sizing: Sizing
     costs: Costs
     limits: Limits
@@ -228,6 +274,29 @@ class Strategy(Section):
         if name == "unattributed":
             raise ValueError("another name: unattributed is the book of what no strategy holds")
         return name
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        there = [name for name in LEARNT if getattr(self, name) is not None]
+        others = [name for name in ("rule", "weights") if getattr(self, name) is not None]
+        if not others and (absent := [name for name in LEARNT if name not in there]):
+            whole = "" if there else ", as are rule and weights: a strategy has one of the three kinds"
+            raise ValueError(f"{', '.join(absent)} is missing{whole}")
+        if len(others) + bool(there) > 1:
+            both = ", ".join(f"[{name}]" for name in (*there, *others))
+            raise ValueError(f"{both} stand together, allowed: [features], [target], [model] and [gate], or [rule], or [weights]")
+        if others and self.signal != Signal():
+            raise ValueError(f"[signal] is for a model, and {self.name} has [{others[0]}]")
+        if self.signal.kind == "long_short" and not self.limits.allow_short:
+            raise ValueError("signal.kind was 'long_short', allowed: only with limits.allow_short = true")
+        if self.market.membership is not None and self.rule is None:
+            raise ValueError("market.membership is for a [rule]: models and tables of weights name what they want themselves")
+        return self
+
+    @property
+    def kind(self) -> Kind:
+        """Where the target weights come from."""
+        return "rule" if self.rule is not None else "weights" if self.weights is not None else "model"
 
     @property
     def account(self) -> str:

@@ -6,6 +6,7 @@ from prefect.cache_policies import NO_CACHE
 
 from nightdesk.day import engineer
 from nightdesk.day.desk import Day
+from nightdesk.day.ruled import feature_columns
 from schemas.bars import Bars
 from schemas.features import Features
 
@@ -17,5 +18,5 @@ def engineer_features(day: Day, bars: DataFrame[Bars]) -> DataFrame[Features]:
     Reads: the bars. Writes: nothing.
     """
     features = Features.validate(engineer.engineer_features(day, bars))
-    get_run_logger().info("%d rows of %s", len(features), ", ".join(day.desk.strategy.features.columns))
+    get_run_logger().info("%d rows of %s", len(features), ", ".join(feature_columns(day.desk.strategy)))
     return features

@@ -18,6 +18,7 @@ def log_experiment(day: Day, trained: Trained, bars: DataFrame[Bars]) -> None:
     Reads: the fit. Writes: MLflow, or the spool in the home where MLflow is away; a link artifact in Prefect.
     """
     run_id = log.log_experiment(day, trained, bars)
-    get_run_logger().info("MLflow run %s", run_id or "none: spooled or nothing to log")
+    nothing = "spooled or nothing to log" if trained.attempt else f"{trained.reason}, so there is nothing to log"
+    get_run_logger().info("MLflow run %s", run_id or f"none: {nothing}")
     if run_id:
         create_link_artifact(day.desk.tracker.run_url(run_id), link_text="the model's MLflow run", key="mlflow-run")

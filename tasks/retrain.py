@@ -18,5 +18,6 @@ def retrain_model(day: Day, features: DataFrame[Features], bars: DataFrame[Bars]
     Reads: features, bars, the ledger, the model file. Writes: the model file and the ledger.
     """
     trained = retrain.retrain_model(day, features, bars)
-    get_run_logger().info("%s %s: %s", "fitted" if trained.fit else "reused", trained.attempt.model_id, trained.reason)
+    made = f"{'fitted' if trained.fit else 'reused'} {trained.attempt.model_id}: " if trained.attempt else ""
+    get_run_logger().info("%s%s", made, trained.reason)
     return trained

@@ -11,12 +11,14 @@ from nightdesk.clock import WallClock
 from nightdesk.day.decide import model_signals
 from nightdesk.day.engineer import strategy_features
 from nightdesk.day.retrain import known_labels
-from nightdesk.errors import BadData
+from nightdesk.day.ruled import ruled_signals
+from nightdesk.errors import BadData, Misconfigured
 from nightdesk.features.panels import panels
 from nightdesk.learning.fit import Fit, fit
 from nightdesk.portfolio.history import simulate
 from nightdesk.sessions import exchange_sessions
 from nightdesk.settings import Settings
+from nightdesk.wiring.beside import NOTHING, Beside
 from nightdesk.wiring.markets import source_of
 from schemas.fills import Fills
 from schemas.strategy import Strategy
@@ -25,8 +27,18 @@ LIVING_SESSIONS = 2520
 """Of a living market so many of the newest sessions are audited: ten years."""
 
 
-def audited_steps(strategy: Strategy) -> Audited:
-    """The very functions of the day. The fit is the tested one, also where the strategy deploys a refit on everything."""
+def audited_steps(strategy: Strategy, beside: Beside = NOTHING) -> Audited:
+    """The very functions of the day. The fit is the tested one, also where the strategy deploys a refit on everything.
+
+    Of a rule the target weights are audited as features are, and there is nothing to fit. Raises `Misconfigured` for a table of
+    weights: what it was made with is not here.
+    """
+    if strategy.kind == "weights":
+        raise Misconfigured(
+            f"{strategy.name} trades a table of weights made elsewhere: whether it looks ahead can not be seen here."
+        )
+    if strategy.kind == "rule":
+        return _ruled_steps(strategy, beside)
     tested = strategy.model.model_copy(update={"deploy": "as_tested"})
 
     def features(bars: pd.DataFrame) -> pd.DataFrame:
@@ -45,6 +57,19 @@ def audited_steps(strategy: Strategy) -> Audited:
         return next_fills(strategy, bars, session)
 
     return Audited(name=strategy.name, features=features, labels=labels, fit=fitted, signal=signal, fills=fills)
+
+
+def _ruled_steps(strategy: Strategy, beside: Beside) -> Audited:
+    def weights(bars: pd.DataFrame) -> pd.DataFrame:
+        return strategy_features(strategy, bars, beside)
+
+    def signal(features: pd.DataFrame, _: Any, session: date) -> pd.DataFrame:
+        return ruled_signals(strategy, features, session)
+
+    def fills(bars: pd.DataFrame, session: date) -> pd.DataFrame:
+        return next_fills(strategy, bars, session)
+
+    return Audited(name=strategy.name, features=weights, signal=signal, fills=fills)
 
 
 def next_fills(strategy: Strategy, bars: pd.DataFrame, session: date) -> pd.DataFrame:

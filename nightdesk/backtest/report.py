@@ -16,12 +16,13 @@ LIMITS = "The limits on orders and on the book (loss, drawdown, end date) were n
 
 def conclusion(made: Backtest) -> str:
     """What the evidence allows to say, in words."""
-    accuracy, excess = made.evidence
+    *accuracy, excess = made.evidence
+    passed = any(gate.passed for gate in made.evidence)
     sentences = [
         f"{len(made.equity)} sessions, one history.",
-        _accuracy_words(accuracy),
+        *(_accuracy_words(gate) for gate in accuracy),
         _excess_words(excess),
-        "Nothing here counts how many variants were tried before this one." if accuracy.passed or excess.passed else "",
+        "Nothing here counts how many variants were tried before this one." if passed else "",
         *made.warnings,
         LIMITS,
     ]
@@ -30,22 +31,26 @@ def conclusion(made: Backtest) -> str:
 
 def facts(made: Backtest) -> list[tuple[str, str]]:
     """The backtest in lines of (what, how it was)."""
-    walk, currency = made.walk, made.strategy.market.currency
-    traded = sum(int((walk.champion == place).any()) for place in range(len(walk.fits)))
+    currency = made.strategy.market.currency
     return [
         ("Evidence", conclusion(made)),
         ("Bars", f"{made.source} {', '.join(made.strategy.data_symbols)}, SHA-256 {made.bars_sha256[:12]}"),
-        (
-            "Fits",
-            f"{len(walk.fits)} {made.strategy.model.retrain}, {_statuses(made)}; {traded} traded; {walk.fits_made} made now",
-        ),
-        ("No model", f"in {int((walk.champion == NONE).sum())} of {len(walk.champion)} sessions"),
+        *_fitting(made),
         ("Orders", _orders(made)),
         (
             "Equity",
             f"{_last(made, 'equity'):,.2f} {currency} from {made.capital:,.2f}; buy and hold {_last(made, 'benchmark'):,.2f}",
         ),
     ]
+
+
+def _fitting(made: Backtest) -> list[tuple[str, str]]:
+    walk = made.walk
+    if made.strategy.kind != "model":
+        return [("Fits", f"none: {walk.why[0]}")]
+    traded = sum(int((walk.champion == place).any()) for place in range(len(walk.fits)))
+    fits = f"{len(walk.fits)} {made.strategy.model.retrain}, {_statuses(made)}; {traded} traded; {walk.fits_made} made now"
+    return [("Fits", fits), ("No model", f"in {int((walk.champion == NONE).sum())} of {len(walk.champion)} sessions")]
 
 
 def figures(made: Backtest) -> list[tuple[str, str]]:

@@ -10,8 +10,10 @@ import pandas as pd
 
 from nightdesk.backtest.fits import FitCache
 from nightdesk.backtest.rows import known_rows, labelled_rows
+from nightdesk.backtest.ruled import ruled_range, ruled_walk
 from nightdesk.backtest.walk import NONE, Walk, walk_forward
 from nightdesk.clock import WallClock
+from nightdesk.day.ruled import target_weights
 from nightdesk.day.settle import benchmark_values, instrument_panel
 from nightdesk.day.validate import bars_sha256, findings_of
 from nightdesk.errors import Misconfigured
@@ -24,6 +26,7 @@ from nightdesk.performance.metrics import benchmark_returns, performance, sessio
 from nightdesk.portfolio.history import History, simulate
 from nightdesk.sessions import Sessions, exchange_sessions
 from nightdesk.settings import Settings
+from nightdesk.wiring.beside import load_beside
 from nightdesk.wiring.markets import quarantine_of, source_of, store_of
 from nightdesk.wiring.strategies import load_strategy
 from schemas.bars import Bars
@@ -41,8 +44,8 @@ LEVEL = 0.05
 class Backtest:
     """What a strategy would have done. `equity` and `fills` are the frames of those names; ratios in `figures` are fractions.
 
-    `warnings` are what the checks of the bars say; `evidence` is the gate on accuracy, then the one on return. The limits on
-    orders and on the book are not applied.
+    `warnings` are what the checks of the bars say; `evidence` is the gate on accuracy, where there is a model, then the one on
+    return. The limits on orders and on the book are not applied.
     """
 
     strategy: Strategy
@@ -80,7 +83,8 @@ def run_backtest(
 ) -> Backtest:
     """A strategy over the sessions from `start` to `end`, both included, as a new paper book would have played them.
 
-    Without `start`: from the first session whose fit can have its training sessions. Without `end`: to the last bar. Without
+    Without `start`: from the first session whose fit can have its training sessions, without a model from the first that has a
+    target weight. Without `end`: to the last bar. Without
     `capital`: the strategy's. `tell` hears how many of how many fits are made; what the home's cache has is not.
 
     Raises
@@ -98,12 +102,13 @@ def run_backtest(
         raise Misconfigured.value("end", end.isoformat(), f"{start}, the start, or later")
     sessions = exchange_sessions(strategy.market.calendar)
     bars, warnings = checked_history(strategy, sessions, end, here)
-    days = _range(strategy, sessions, bars, start, end)
-    signals = {row.signal for row in strategy.market.instruments}
-    features = feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, sorted(signals))
-    target = labels(adjusted_bars(bars[bars[Bars.symbol].isin(signals)]), strategy.target)
-    cache = FitCache(here.home / "cache" / "fits")
-    walk = walk_forward(labelled_rows(features, target), known_rows(features), days, strategy, cache, tell)
+    every = sessions.between(bars[Bars.session].min().date(), end or bars[Bars.session].max().date())
+    if strategy.kind == "model":
+        walk, accuracy = _fitted_walk(strategy, bars, _range(strategy, every, start), here, tell)
+    else:
+        wanted = target_weights(strategy, bars, load_beside(strategy, strategy_name, here))
+        walk, accuracy = ruled_walk(strategy, wanted, ruled_range(strategy, wanted, every, start)), ()
+    days = walk.sessions
     history = _simulated(strategy, bars, walk, money)
     held = benchmark_values(strategy, bars, days[0].date(), money).reindex(days)
     equity = Equity.validate(history.equity_table(days, held.to_numpy()))
@@ -118,12 +123,21 @@ def run_backtest(
         equity=equity,
         fills=fills,
         figures=performance(equity, fills),
-        evidence=(
-            _accuracy(walk, target, strategy),
-            excess_return_gate(session_returns(equity), benchmark_returns(equity), level=LEVEL),
-        ),
+        evidence=(*accuracy, excess_return_gate(session_returns(equity), benchmark_returns(equity), level=LEVEL)),
         warnings=warnings,
     )
+
+
+def _fitted_walk(
+    strategy: Strategy, bars: pd.DataFrame, days: pd.DatetimeIndex, here: Settings, tell: Callable[[int, int], None]
+) -> tuple[Walk, tuple[GateResult, ...]]:
+    """The walk of a strategy with a model, and the gate on its accuracy."""
+    signals = {row.signal for row in strategy.market.instruments}
+    features = feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, sorted(signals))
+    target = labels(adjusted_bars(bars[bars[Bars.symbol].isin(signals)]), strategy.target)
+    cache = FitCache(here.home / "cache" / "fits")
+    walk = walk_forward(labelled_rows(features, target), known_rows(features), days, strategy, cache, tell)
+    return walk, (_accuracy(walk, target, strategy),)
 
 
 def checked_history(
@@ -165,10 +179,9 @@ def _last_session(sessions: Sessions, day: date) -> date:
     return day if sessions.is_session(day) else sessions.before(day)
 
 
-def _range(strategy: Strategy, sessions: Sessions, bars: pd.DataFrame, start: date | None, end: date | None) -> pd.DatetimeIndex:
-    """The sessions to play. Raises `Misconfigured` where there is none, or too little history before them."""
-    first, last = bars[Bars.session].min().date(), end or bars[Bars.session].max().date()
-    every = sessions.between(first, last)
+def _range(strategy: Strategy, every: pd.DatetimeIndex, start: date | None) -> pd.DatetimeIndex:
+    """The sessions to play, of those that have bars. Raises `Misconfigured` where there is none, or too little history before."""
+    first, last = every[0].date(), every[-1].date()
     needed = _sessions_needed(strategy)
     if len(every) <= needed:
         raise Misconfigured(
@@ -176,9 +189,9 @@ def _range(strategy: Strategy, sessions: Sessions, bars: pd.DataFrame, start: da
             "and one more to trade."
         )
     earliest = every[needed - 1].date()
-    if start is not None and not earliest <= start <= every[-1].date():
+    if start is not None and not earliest <= start <= last:
         raise Misconfigured.value(
-            "start", start.isoformat(), f"{earliest} to {every[-1].date()}: a fit needs {needed} sessions, the bars start {first}"
+            "start", start.isoformat(), f"{earliest} to {last}: a fit needs {needed} sessions, the bars start {first}"
         )
     return every[every >= pd.Timestamp(start or earliest)]
 

@@ -12,7 +12,7 @@ import pandas as pd
 from nightdesk.backtest.fits import FitCache, Made, Task, made_fits
 from nightdesk.backtest.rows import Floats, Rows, fit_keys
 from nightdesk.learning.champion import champion_of, is_due
-from nightdesk.signals.long_flat import long_flat_weights
+from nightdesk.signals.long_flat import equal_weights, sides
 from schemas.strategy import Strategy
 
 NONE = -1
@@ -85,15 +85,17 @@ def walk_forward(
     found = made_fits(tasks, cache, model, gate, count)
     fits = [Attempted(days[place], found[task.key]) for place, task in zip(due, tasks, strict=True)]
     champion, why = _champions(days, due, fits, strategy)
-    predicted, scores = np.full((2, len(days), len(_signals(strategy))), np.nan)
+    predicted, scores, side = np.full((3, len(days), len(_signals(strategy))), np.nan)
     for place, task in enumerate(tasks):
         responsible = np.flatnonzero(champion == place)
         if len(responsible):
             fits[place] = _asked(fits[place], task, sessions[responsible[-1]], cache, strategy)
-            _fill(predicted, scores, fits[place].made, responsible, sessions, _signals(strategy))
-    up = predicted.copy()
-    up[champion == NONE] = 0.0  # no model may trade: everything is closed
-    weights = long_flat_weights(_of_instruments(up, strategy))
+            made = fits[place].made
+            _fill(predicted, scores, made, responsible, sessions, _signals(strategy))
+            said = predicted[responsible], scores[responsible]
+            side[responsible] = sides(*said, made.facts.score_kind, strategy.signal)
+    side[champion == NONE] = 0.0  # no model may trade: everything is closed
+    weights = equal_weights(_of_instruments(side, strategy))
     return Walk(sessions, _signals(strategy), tuple(fits), champion, tuple(why), predicted, scores, weights, counted[0])
 
 

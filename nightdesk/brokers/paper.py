@@ -62,13 +62,23 @@ class Exchange:
 
 
 class PaperBroker:
-    """One paper account: its book's cash and positions, filled by simulation. Long only; no margin."""
+    """One paper account: its book's cash and positions, filled by simulation. Short sales where they are switched on; no margin,
+    no fee for what is borrowed."""
 
     name = "paper"
 
-    def __init__(self, path: Path, account: str, currency: str, costs: Costs, increment: float, exchange: Exchange) -> None:
+    def __init__(
+        self,
+        path: Path,
+        account: str,
+        currency: str,
+        costs: Costs,
+        increment: float,
+        exchange: Exchange,
+        shorting: bool = False,
+    ) -> None:
         self._account, self._currency = account, currency
-        self._costs, self._increment, self._exchange = costs, increment, exchange
+        self._costs, self._increment, self._exchange, self._shorting = costs, increment, exchange, shorting
         self._engine = sqlite_engine(path)
         metadata.create_all(self._engine)
 
@@ -78,7 +88,7 @@ class PaperBroker:
     def capabilities(self) -> Capabilities:
         """Both times in force fill at the next open, in steps of any size."""
         known = frozenset({"opg", "day"})
-        return Capabilities(times_in_force=known, fractional=known, shorting=False)
+        return Capabilities(times_in_force=known, fractional=known, shorting=self._shorting)
 
     def clock(self) -> BrokerClock:
         return BrokerClock(self._exchange.now(), self._exchange.next_open())
@@ -95,7 +105,8 @@ class PaperBroker:
         return _positions(self.activities())
 
     def submit_order(self, request: OrderRequest) -> Answer:
-        """Accepted for the next open; rejected where the open has passed or more would be sold than is held."""
+        """Accepted for the next open; rejected where the open has passed, or more would be sold than is held and short sales are
+        not switched on."""
         self._catch_up()
         with self._engine.begin() as connection:
             used = connection.execute(sa.select(_orders).where(_orders.c.order_id == request.order_id)).mappings().first()
@@ -155,7 +166,7 @@ class PaperBroker:
             return f"the next open is that of {expected}, the order is for {request.execution_session}"
         if not request.quantity:
             return "quantity must not be 0"
-        if request.quantity < 0:
+        if request.quantity < 0 and not self._shorting:
             pending = connection.execute(
                 sa.select(_orders.c.quantity).where(_orders.c.instrument == request.instrument, _orders.c.status == "accepted")
             ).scalars()

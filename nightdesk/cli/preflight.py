@@ -14,6 +14,7 @@ from nightdesk.brokers.alpaca_requests import LIVE_URL
 from nightdesk.brokers.broker import Account, Broker
 from nightdesk.cli.deployments import lacking
 from nightdesk.clock import WallClock
+from nightdesk.day.ruled import NOT_FITTED
 from nightdesk.errors import Misconfigured, NightdeskError
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
@@ -228,6 +229,8 @@ def _gate(asked: Candidate) -> str:
     """The newest fit of the paper book; there are no backtests yet."""
     if not ledger_file(asked.here.home, "paper").is_file():
         raise Misconfigured("No model was fitted yet; no backtest on record.")
+    if asked.strategy.kind != "model":
+        raise Misconfigured(f"{NOT_FITTED[asked.strategy.kind].capitalize()}, so no gate has judged it; no backtest on record.")
     with closing(open_ledger("paper", asked.here)) as ledger:
         models = ledger.models(new_book(asked.strategy, "paper").book_id)
     own = [model for model in models if model.config_sha256 == asked.strategy.learning_sha256]

@@ -19,6 +19,7 @@ from nightdesk.audit.steps import audited_steps, fetch_audit_bars
 from nightdesk.cli.print_report import report_console, table_of
 from nightdesk.errors import BadData
 from nightdesk.settings import Settings
+from nightdesk.wiring.beside import load_beside
 from nightdesk.wiring.strategies import load_strategy
 
 LOOK = {"OK": "green", "LEAK": "bold red", "warning": "yellow", "left out": "dim"}
@@ -27,7 +28,7 @@ LOOK = {"OK": "green", "LEAK": "bold red", "warning": "yellow", "left out": "dim
 def audited_in_turn(strategy_name: str, count: int, here: Settings) -> Audit:
     """The audit of a strategy on its source's bars, with its progress on standard error where that is a terminal."""
     strategy = load_strategy(strategy_name, here)
-    bars = fetch_audit_bars(strategy, here)
+    steps, bars = audited_steps(strategy, load_beside(strategy, strategy_name, here)), fetch_audit_bars(strategy, here)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("audit", total=len(CHECKS))
@@ -39,7 +40,7 @@ def audited_in_turn(strategy_name: str, count: int, here: Settings) -> Audit:
                 yield session
                 progress.advance(task, 1 / len(sessions))
 
-        return audit(audited_steps(strategy), bars, count, turns)
+        return audit(steps, bars, count, turns)
 
 
 def print_audit(made: Audit, as_json: bool) -> None:

@@ -66,11 +66,14 @@ def _signals(found: dict[str, Any]) -> str:
 
 
 def _gate(found: dict[str, Any]) -> str:
-    return f"{'passed' if found['gate']['passed'] else 'failed'}: {found['gate']['reason']}"
+    passed = {True: "passed", False: "failed", None: "none"}[found["gate"]["passed"]]
+    return f"{passed}: {found['gate']['reason']}"
 
 
 def _model(found: dict[str, Any]) -> str:
     model = found["model"]
+    if "estimator" not in model:
+        return "none"
     lines = [f"{model['estimator']}, fitted {model['cutoff']}"]
     if "train" in model:
         lines.append(f"trained {' to '.join(model['train'])}, tested {' to '.join(model['test'])}")

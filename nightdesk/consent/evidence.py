@@ -65,6 +65,7 @@ class Evidence:
     """A decision that waits. `deadline` is when its intents expire, None on a market whose clock stands still.
 
     `state` says who restricts the book, "" where it is ACTIVE; `not_approved` what was rejected or expired unanswered before.
+    Without a model `gate_passed` is None, `estimator` and `cutoff` are "".
     """
 
     decision_sha256: str
@@ -80,7 +81,7 @@ class Evidence:
     opens_at: datetime
     deadline: datetime | None
     orders: tuple[OrderEvidence, ...]
-    gate_passed: bool
+    gate_passed: bool | None
     gate_reason: str
     estimator: str
     cutoff: str
@@ -101,7 +102,7 @@ def evidence_of(ledger: Ledger, decision: Decision, closes: Mapping[str, Close])
     strategy = Strategy.model_validate(envelope["strategy"])
     orders = [row for row in ledger.orders(book.book_id, decision.session) if row.attempt == decision.attempt]
     control, end = ledger.control(book.book_id), strategy.limits.end_date
-    metrics = body["model"]["metrics"]
+    model = body["model"]
     return Evidence(
         decision_sha256=decision.sha256,
         book=book.book_id,
@@ -118,10 +119,10 @@ def evidence_of(ledger: Ledger, decision: Decision, closes: Mapping[str, Close])
         orders=tuple(_order(order, body, closes.get(order.instrument)) for order in orders),
         gate_passed=body["gate"]["passed"],
         gate_reason=body["gate"]["reason"],
-        estimator=body["model"]["estimator"],
-        cutoff=body["model"]["cutoff"],
-        test_accuracy=metrics.get("test_accuracy"),
-        test_baseline=metrics.get("test_baseline"),
+        estimator=model.get("estimator", ""),
+        cutoff=model.get("cutoff", ""),
+        test_accuracy=model.get("metrics", {}).get("test_accuracy"),
+        test_baseline=model.get("metrics", {}).get("test_baseline"),
         limits=_limit_uses(ledger, decision, book, strategy, orders),
         end_date=end,
         days_to_end_date=(end - decision.execution_session).days if end else None,

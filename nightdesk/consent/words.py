@@ -20,9 +20,9 @@ def facts(evidence: Evidence) -> list[tuple[str, str]]:
         ("Equity", f"{evidence.equity:,.2f} {evidence.currency}"),
         ("Price since", "\n".join(drift_line(row, evidence.currency) for row in evidence.orders)),
         ("Score", "\n".join(score_line(row) for row in evidence.orders)),
-        ("Gate", f"{'passed' if evidence.gate_passed else 'not passed'}: {evidence.gate_reason}"),
+        ("Gate", gate_line(evidence)),
         ("Accuracy", accuracy_line(evidence)),
-        ("Model", f"{evidence.estimator.rpartition('.')[2]}, fitted on what was known at {evidence.cutoff}"),
+        ("Model", model_line(evidence)),
         ("Limits", "\n".join(limit_line(row) for row in evidence.limits)),
         ("End date", end_line(evidence)),
         ("State", evidence.state),
@@ -70,6 +70,15 @@ def score_line(order: OrderEvidence) -> str:
     return f"{order.instrument}: {wanted}" + (
         f", score {order.score:+.4f} ({order.score_kind})" if order.score is not None else ""
     )
+
+
+def gate_line(evidence: Evidence) -> str:
+    said = {True: "passed", False: "not passed", None: "none"}[evidence.gate_passed]
+    return f"{said}: {evidence.gate_reason}"
+
+
+def model_line(evidence: Evidence) -> str:
+    return f"{evidence.estimator.rpartition('.')[2]}, fitted on what was known at {evidence.cutoff}" if evidence.estimator else ""
 
 
 def accuracy_line(evidence: Evidence) -> str:

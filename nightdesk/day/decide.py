@@ -9,6 +9,7 @@ import pandas as pd
 from nightdesk.day.desk import Day, step
 from nightdesk.day.limited import standing_control
 from nightdesk.day.retrain import Trained
+from nightdesk.day.ruled import ruled_signals
 from nightdesk.learning.fit import predictions
 from nightdesk.signals.long_flat import flat, long_flat
 from schemas.features import Features
@@ -28,10 +29,13 @@ def generate_signal(day: Day, features: pd.DataFrame, trained: Trained) -> pd.Da
 
 
 def wanted_signals(day: Day, features: pd.DataFrame, trained: Trained) -> pd.DataFrame:
-    """The `Signals` frame that features and model make, whatever was decided before. A book that is REDUCING wants nothing."""
+    """The `Signals` frame that features and model, or the rule's weights, make, whatever was decided before. A book that is
+    REDUCING wants nothing."""
     strategy, control = day.desk.strategy, standing_control(day)
-    if trained.champion is None or (control is not None and control.state == "REDUCING"):
+    if not trained.may_trade or (control is not None and control.state == "REDUCING"):
         return flat(strategy.market.instruments)
+    if strategy.kind != "model":
+        return ruled_signals(strategy, features, day.session)
     return model_signals(strategy, features, day.session, trained.estimator)
 
 
@@ -43,7 +47,8 @@ def model_signals(strategy: Strategy, features: pd.DataFrame, session: date, est
         nothing = pd.Series(np.nan, index=[row.signal for row in strategy.market.instruments])
         return long_flat(strategy.market.instruments, nothing, nothing, "none")
     predicted, scores, kind = predictions(estimator, known)
-    return long_flat(strategy.market.instruments, pd.Series(predicted, known.index), pd.Series(scores, known.index), kind)
+    said, told = pd.Series(predicted, known.index), pd.Series(scores, known.index)
+    return long_flat(strategy.market.instruments, said, told, kind, strategy.signal)
 
 
 def signals_of(body: object) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day
 from nightdesk.day.limited import quotes, standing_control
 from nightdesk.day.retrain import Trained
+from nightdesk.day.ruled import feature_columns
 from nightdesk.ledger.book import order_id
 from nightdesk.ledger.file import canonical_json
 from nightdesk.orders.checks import Checks, Quote, control_sentence, quotes_document, sells_first
@@ -62,9 +63,9 @@ def decided(
         "execution_session": day.execution_session.isoformat(),
         "as_of": day.as_of.isoformat(),
         "data": day.data,
-        "features": {"columns": list(strategy.features.columns), "sha256": day.features_sha256},
+        "features": {"columns": feature_columns(strategy), "sha256": day.features_sha256},
         "model": _model(trained),
-        "gate": {"passed": trained.champion is not None, "reason": trained.reason},
+        "gate": {"passed": None if trained.attempt is None else trained.champion is not None, "reason": trained.reason},
         "signals": [_plain(row) for row in signals.to_dict("records")],
         "holdings": {name: format(quantity, "f") for name, quantity in state.holdings.items()},
         "cash": format(state.cash, "f"),
@@ -83,7 +84,7 @@ def decided(
         "run_id": day.run.run_id,
         "decided_at": WallClock().now().isoformat(),
         "known_until": day.detail["known_until"],
-        "mlflow_run_id": trained.attempt.mlflow_run_id,
+        "mlflow_run_id": trained.attempt.mlflow_run_id if trained.attempt else "",
         "strategy": strategy.model_dump(mode="json"),
         "strategy_file": _strategy_file(day),
         "clock_stands": not isinstance(desk.clock, WallClock),
@@ -98,7 +99,7 @@ def decided(
 
 def _strategy_file(day: Day) -> str:
     """What the strategy was asked for by, so that it is found again from anywhere: its name, or the whole path of its file."""
-    name = day.strategy_name or day.desk.strategy.name
+    name = day.asked_for
     return str(Path(name).resolve()) if name.endswith(".toml") else name
 
 
@@ -138,14 +139,14 @@ def _outcome(
         return "no trade: limit", "; ".join(broken)
     if orders:
         sent = [f"{_side(order)} {abs(order.quantity):,.9g} {order.instrument}" for order in orders]
-        why = f" (no model may trade: {trained.reason})" if trained.champion is None else ""
+        why = f" (no model may trade: {trained.reason})" if not trained.may_trade else ""
         why = f" ({control_sentence(control)})" if control else why
         return "traded", f"{', '.join(sent)} at the open of {day.execution_session}{why}"
     if control:
         return "no trade: halted", control_sentence(control)
-    if trained.champion is None:
+    if not trained.may_trade:
         return "no trade: gate", trained.reason
-    return "no change", "what is held is what is wanted, within the rebalance band"
+    return "no change", day.unsaid or "what is held is what is wanted, within the rebalance band"
 
 
 def _control(control: Control | None) -> dict[str, str]:
@@ -192,6 +193,9 @@ def _intent(order: Order) -> dict[str, str]:
 
 
 def _model(trained: Trained) -> dict[str, object]:
+    """Empty without a model."""
+    if trained.attempt is None:
+        return {}
     shown = trained.champion or trained.attempt
     return {
         "estimator": shown.estimator,

@@ -47,7 +47,7 @@ class Day:
 
     `strategy_name` is what the strategy was asked for by; `lock` the descriptor of the account's lock, None where nothing is
     written. Only a person raises `attempt`: `flatten` says who had everything closed in it, and why. `page` is the day's run in
-    Prefect, "" where there is none.
+    Prefect, "" where there is none; `unsaid` why a rule or a table of weights wants nothing anew.
     """
 
     desk: Desk
@@ -69,9 +69,15 @@ class Day:
     disputed: str = ""
     data: dict[str, object] = field(default_factory=dict)
     features_sha256: str = ""
+    unsaid: str = ""
 
     def __post_init__(self) -> None:
         self.as_of = self.desk.sessions.settled_at(self.session)
+
+    @property
+    def asked_for(self) -> str:
+        """The name or the path by which the strategy's file is found."""
+        return self.strategy_name or self.desk.strategy.name
 
     @property
     def reconstructed(self) -> bool:

@@ -3,10 +3,12 @@
 import pandas as pd
 
 from nightdesk.day.desk import Day, step
+from nightdesk.day.ruled import feature_columns, nothing_said, target_weights, weights_frame
 from nightdesk.day.validate import frame_sha256
 from nightdesk.errors import BadData
 from nightdesk.features.matrix import feature_matrix
 from nightdesk.features.panels import forward_adjusted, panels
+from nightdesk.wiring.beside import NOTHING, Beside, load_beside
 from schemas.features import Features
 from schemas.strategy import Strategy
 
@@ -20,13 +22,22 @@ def engineer_features(day: Day, bars: pd.DataFrame) -> pd.DataFrame:
     if day.disputed:
         raise BadData(day.disputed, session=day.session)
     strategy = day.desk.strategy
-    features = strategy_features(strategy, bars)
+    if day.flatten and strategy.kind != "model":  # what a person has closed waits for no rule and no table
+        return weights_frame(pd.DataFrame(index=pd.DatetimeIndex([])))
+    features = strategy_features(strategy, bars, load_beside(strategy, day.asked_for, day.desk.settings))
     known = features[features[Features.session] <= pd.Timestamp(day.session)]
-    day.features_sha256 = frame_sha256(known[list(strategy.features.columns)].to_numpy(dtype=float))
+    day.features_sha256 = frame_sha256(known[feature_columns(strategy)].to_numpy(dtype=float))
+    if strategy.kind != "model":
+        day.unsaid = nothing_said(strategy, known, day.session)
     return features
 
 
-def strategy_features(strategy: Strategy, bars: pd.DataFrame) -> pd.DataFrame:
-    """The `Features` frame of the symbols that the strategy reads."""
+def strategy_features(strategy: Strategy, bars: pd.DataFrame, beside: Beside = NOTHING) -> pd.DataFrame:
+    """The `Features` frame of the symbols that the strategy reads; without a model the target weights of its instruments.
+
+    `beside` are the tables that the strategy's file names.
+    """
+    if strategy.kind != "model":
+        return weights_frame(target_weights(strategy, bars, beside))
     symbols = sorted({row.signal for row in strategy.market.instruments})
     return feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, symbols)

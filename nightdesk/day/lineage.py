@@ -120,7 +120,9 @@ def _any(document: Any) -> Any:
 
 
 def _model(used: dict[str, Any], models: list[ModelRef], here: Settings) -> dict[str, object]:
-    """The model that decided, as the ledger has it, and whether its file still is the one that was written."""
+    """The model that decided, as the ledger has it, and whether its file still is the one that was written. Empty without one."""
+    if not used:
+        return {"broken": ""}
     ref = next((row for row in models if row.sha256 == used["sha256"] and row.cutoff.isoformat() == used["cutoff"]), None)
     if ref is None:
         return {**used, "broken": "the ledger has no such fit"}

@@ -13,10 +13,13 @@ from schemas.records import ModelRef
 
 @step("log")
 def log_experiment(day: Day, trained: Trained, bars: pd.DataFrame) -> str:
-    """Log today's fit to MLflow, or spool it where MLflow is away. Returns the MLflow run of the newest fit, "" while spooled."""
+    """Log today's fit to MLflow, or spool it where MLflow is away. Returns the MLflow run of the newest fit, "" while
+    spooled and where the strategy has no model: without a fit there is no run."""
     desk = day.desk
     for model_id, run_id in desk.tracker.flush().items():
         desk.ledger.set_mlflow_run(model_id, run_id)
+    if trained.attempt is None:
+        return ""
     if trained.fit is None or trained.fit.estimator is None or trained.dataset is None:
         return trained.attempt.mlflow_run_id
     run_id = desk.tracker.log_fit(

@@ -86,7 +86,7 @@ def _difference(decision: Decision, ledger: Ledger, mode: Mode, here: Settings) 
     with past_day(decision, strategy, ledger, mode, here) as day:
         bars = known_bars(day, decision)
         trained = standing(day)
-        if trained.attempt.cutoff == decision.session:
+        if trained.attempt is not None and trained.attempt.cutoff == decision.session:
             again = fitted(day, engineer_features(day, bars), bars)[0].estimator
             sha256 = model_sha256(again) if again is not None else ""
             if sha256 != trained.attempt.sha256:
@@ -99,7 +99,8 @@ def past_day(decision: Decision, strategy: Strategy, ledger: Ledger, mode: Mode,
     """The day of a decision, at its desk again: to look and compute, not to write."""
     desk = open_desk(strategy, mode, decision.session, ledger, here, looking_back=True)
     run = Run("replay", decision.book_id, decision.session, decision.origin, False, WallClock().now())
-    day = Day(desk, decision.session, decision.execution_session, run, attempt=decision.attempt)
+    asked = str(_envelope(decision).get("strategy_file", ""))
+    day = Day(desk, decision.session, decision.execution_session, run, asked, attempt=decision.attempt)
     told: Any = decision.body.get("flatten", {})
     day.flatten = {name: told[name] for name in told if name != "attempt"}
     yield day

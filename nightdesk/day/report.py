@@ -34,7 +34,7 @@ def compute_performance(day: Day) -> DayReport:
     marks = [mark for mark in desk.ledger.marks(book_id) if mark.session <= day.session]
     fills = [fill for fill in desk.ledger.fills(book_id) if fill.session <= day.session]
     models = [model for model in desk.ledger.models(book_id) if model.cutoff <= day.session]
-    newest = models[-1] if models else None
+    newest = models[-1] if models and desk.strategy.kind == "model" else None
     if decision is not None:
         _save(desk.folder("decisions") / f"{day.session}.json", canonical_json(decision.body).encode())
     report = _report(day, decision, marks, fills, newest)
@@ -110,9 +110,9 @@ def _control(control: Control | None) -> dict[str, object]:
 
 
 def _model(day: Day, newest: ModelRef | None) -> dict[str, object]:
-    if newest is None:
-        return {}
     standing: Any = day.detail.get("model", {})
+    if newest is None:
+        return dict(standing) if day.desk.strategy.kind != "model" else {}
     return {
         "estimator": newest.estimator,
         "cutoff": newest.cutoff.isoformat(),

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from nightdesk.day.desk import Day, step
+from nightdesk.day.ruled import NOT_FITTED
 from nightdesk.features.panels import adjusted_bars
 from nightdesk.learning.champion import champion_of, is_due
 from nightdesk.learning.digest import model_sha256
@@ -21,25 +22,38 @@ from schemas.strategy import Strategy
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The model that may trade today (None: none may, and `reason` says why), and today's fit where one was due."""
+    """The model that may trade today (None: none may, and `reason` says why), and today's fit where one was due.
+
+    `attempt` is the newest fit, None where the strategy has no model: then its rule or its table may trade.
+    """
 
     champion: ModelRef | None
     estimator: Any
-    attempt: ModelRef
+    attempt: ModelRef | None
     reason: str
     fit: Fit | None = None
     dataset: pd.DataFrame | None = None
 
+    @property
+    def may_trade(self) -> bool:
+        """Whether there is something that may want a position."""
+        return self.attempt is None or self.champion is not None
+
 
 @step("retrain")
 def retrain_model(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> Trained:
-    """Fit when no fit was attempted with its cut-off in the session's period; then say which model may trade.
+    """Fit when no fit was attempted with its cut-off in the session's period; then say which model may trade. Without a model
+    nothing is fitted.
 
     A label is used once its `label_end` is at or before the session. A fit that never reached MLflow is made again when its
     session is run again: equal data give an equal fit. Raises `OutOfSync` where a model file is not the one
     that the ledger names.
     """
     strategy, attempts = day.desk.strategy, _attempts(day)
+    if strategy.kind != "model":
+        trained = standing(day)
+        day.detail["model"] = {"reason": trained.reason}
+        return trained
     newest = attempts[-1] if attempts else None
     due = is_due(newest.cutoff if newest else None, strategy.model.retrain, day.session)
     unlogged = newest is not None and newest.cutoff == day.session and not newest.mlflow_run_id
@@ -54,6 +68,8 @@ def retrain_model(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> Train
 def standing(day: Day) -> Trained:
     """The model that may trade at the session, from the fits that the ledger has up to there. Writes nothing."""
     desk = day.desk
+    if desk.strategy.kind != "model":
+        return Trained(None, None, None, NOT_FITTED[desk.strategy.kind])
     attempts = _attempts(day)
     model, gate = desk.strategy.model, desk.strategy.gate
     champion, reason = champion_of(attempts, model, gate, lambda cutoff: _age_sessions(day, cutoff))

@@ -126,8 +126,8 @@ def _checks(report: DayReport) -> str:
 
 def _model(report: DayReport) -> str:
     model: Any = report.model
-    if not model:
-        return ""
+    if "estimator" not in model:
+        return f"none: {model['reason']}" if model else ""
     when = "today" if model["fitted_today"] else str(model["cutoff"])
     counts = f" on {model['n_train']:,.0f} rows and tested on the next {model['n_test']:,.0f}" if "n_test" in model else ""
     again = "" if model["fitted_today"] else "; reused, the next fit is not due"
@@ -147,7 +147,7 @@ def _accuracy(report: DayReport) -> str:
 
 def _gate(report: DayReport) -> str:
     model: Any = report.model
-    return f"{model['gate']}: {model['reason']}" if model else ""
+    return f"{model['gate']}: {model['reason']}" if "gate" in model else ""
 
 
 def _signals(report: DayReport) -> str:

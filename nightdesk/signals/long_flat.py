@@ -1,4 +1,4 @@
-"""Long when the model says up, else flat."""
+"""From what a model says to target weights: long, and flat or short."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,29 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from schemas.signals import Signals
-from schemas.strategy import Instrument
+from schemas.strategy import Instrument, Signal
+
+Floats = NDArray[np.float64]
+LONG_FLAT = Signal()
 
 
-def long_flat_weights(up: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Target weights of predictions (1 up, 0 not, NaN none), instruments last: equal shares in what is up, NaN holds."""
-    return np.asarray(up / up.shape[-1])
+def sides(predicted: Floats, scores: Floats, score_kind: str, signal: Signal) -> Floats:
+    """1 long, -1 short, 0 flat, NaN where nothing was predicted (1 up, 0 not).
+
+    With a threshold long is a score above it; short, in long_short, a margin below its negative, else a score below 1 less it.
+    """
+    if signal.threshold is None:
+        up, down = predicted == 1.0, predicted == 0.0
+    else:
+        up = scores > signal.threshold
+        down = ~up & (scores < (-signal.threshold if score_kind == "margin" else 1.0 - signal.threshold))
+    wanted = np.where(up, 1.0, np.where(down & (signal.kind == "long_short"), -1.0, 0.0))
+    return np.where(np.isnan(predicted), np.nan, wanted)
+
+
+def equal_weights(side: Floats) -> Floats:
+    """Target weights of sides, instruments last: equal shares in what is long or short, NaN holds."""
+    return np.asarray(side / side.shape[-1])
 
 
 def long_flat(
@@ -20,21 +37,23 @@ def long_flat(
     predicted: pd.Series,
     scores: pd.Series,
     score_kind: str,
+    signal: Signal = LONG_FLAT,
 ) -> pd.DataFrame:
-    """The `Signals` frame: equal shares in what is predicted up, zero in what is not, `hold` where nothing was.
+    """The `Signals` frame: equal shares in what is to be long or short, zero in what is not, `hold` where nothing was predicted.
 
     `predicted` (1 up, 0 not) and `scores` are indexed by data symbol; a symbol that is absent or NaN has no prediction.
     """
     symbols = [row.signal for row in instruments]
-    up = predicted.reindex(symbols).to_numpy(dtype=float)
-    known = ~np.isnan(up)
+    said, told = (series.reindex(symbols).to_numpy(dtype=float) for series in (predicted, scores))
+    side = sides(said, told, score_kind, signal)
+    known = ~np.isnan(side)
     frame = pd.DataFrame(
         {
             Signals.symbol: symbols,
             Signals.instrument: [row.instrument for row in instruments],
             Signals.action: np.where(known, "target", "hold"),
-            Signals.weight: long_flat_weights(up),
-            Signals.score: scores.reindex(symbols).to_numpy(dtype=float),
+            Signals.weight: equal_weights(side),
+            Signals.score: told,
             Signals.score_kind: score_kind,
         }
     )

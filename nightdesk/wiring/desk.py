@@ -22,7 +22,8 @@ def open_desk(strategy: Strategy, mode: Mode, session: date, ledger: Ledger, her
 
     A desk that looks back has no broker: it asks nobody, and needs no keys.
     """
-    new_estimator(strategy.model)
+    if strategy.kind == "model":
+        new_estimator(strategy.model)
     sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy, here)
     clock, store = clock_of(source, sessions, session, mode), store_of(source, here)
     book = open_book(strategy, mode, ledger)

@@ -88,6 +88,7 @@ def new_broker(strategy: Strategy, mode: Mode, sessions: Sessions, store: BarSto
         strategy.costs,
         strategy.sizing.increment,
         _exchange(strategy, sessions, store, clock.now()),
+        shorting=strategy.limits.allow_short,
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from nightdesk.errors import Misconfigured
 from nightdesk.features.matrix import require_features
 from nightdesk.settings import Settings
+from nightdesk.signals.rules import require_rule
 from schemas.strategy import Strategy
 
 
@@ -17,7 +18,7 @@ def load_strategy(name: str, here: Settings) -> Strategy:
 
     Raises `Misconfigured` naming the key, the value and what is allowed.
     """
-    path = Path(name) if name.endswith(".toml") else here.strategies_dir / f"{name}.toml"
+    path = strategy_path(name, here)
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in here.strategies_dir.glob("*.toml"))) or "none"
         raise Misconfigured.value("strategy", name, f"a file that ends in .toml, or one of {here.strategies_dir}: {known}")
@@ -27,8 +28,15 @@ def load_strategy(name: str, here: Settings) -> Strategy:
         raise Misconfigured(f"{path} is not a TOML file: {error}.", path=str(path)) from None
     except ValidationError as error:
         raise Misconfigured(f"{path}: {'; '.join(_sentence(row) for row in error.errors())}.", path=str(path)) from None
-    require_features(strategy.features.columns)
+    if strategy.kind == "model":
+        require_features(strategy.features.columns)
+    require_rule(strategy)
     return strategy
+
+
+def strategy_path(name: str, here: Settings) -> Path:
+    """Where the file of a strategy lies, or would: what it names lies beside it."""
+    return Path(name) if name.endswith(".toml") else here.strategies_dir / f"{name}.toml"
 
 
 def _sentence(row: Mapping[str, object]) -> str:
@@ -38,4 +46,6 @@ def _sentence(row: Mapping[str, object]) -> str:
     if row["type"] == "missing":
         return f"{key} is missing"
     message = str(row["msg"]).removeprefix("Value error, ")
+    if not key:
+        return message
     return f"{key} was {row['input']!r}, allowed: {message[:1].lower()}{message[1:]}"

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nightdesk.signals.long_flat import flat, long_flat
+from nightdesk.signals.long_flat import flat, long_flat, sides
 from schemas.signals import Signals
-from schemas.strategy import Instrument
+from schemas.strategy import Instrument, Signal
 
 TWO = [
     Instrument(signal="^GSPC", instrument="SPY", instrument_id="spy", prices="SPY"),
@@ -54,3 +54,32 @@ def test_flat_wants_nothing_held_and_says_that_no_model_spoke() -> None:
     assert frame[Signals.weight].tolist() == [0.0, 0.0]
     assert frame[Signals.score].isna().all()
     assert frame[Signals.score_kind].tolist() == ["none", "none"]
+
+
+SCORES = np.array([0.9, 0.55, 0.45, 0.1, np.nan])
+UP = np.array([1.0, 1.0, 0.0, 0.0, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("signal", "score_kind", "scores", "wanted"),
+    [
+        ({}, "probability", SCORES, [1, 1, 0, 0]),
+        ({"kind": "long_short"}, "probability", SCORES, [1, 1, -1, -1]),
+        ({"threshold": 0.6}, "probability", SCORES, [1, 0, 0, 0]),
+        ({"kind": "long_short", "threshold": 0.6}, "probability", SCORES, [1, 0, 0, -1]),  # short below 1 - 0.6
+        ({"kind": "long_short", "threshold": 0.0}, "margin", SCORES - 0.5, [1, 1, -1, -1]),
+        ({"kind": "long_short", "threshold": 0.1}, "margin", SCORES - 0.5, [1, 0, 0, -1]),
+        ({"threshold": 0.1}, "margin", SCORES - 0.5, [1, 0, 0, 0]),
+    ],
+)
+def test_a_threshold_and_a_kind_say_which_side_a_score_is_on(
+    signal: dict[str, object], score_kind: str, scores: np.ndarray, wanted: list[float]
+) -> None:
+    found = sides(UP, scores, score_kind, Signal.model_validate(signal))
+    np.testing.assert_array_equal(found, [*wanted, np.nan])
+
+
+def test_what_is_to_be_short_gets_a_share_below_zero() -> None:
+    predicted, scores = pd.Series({"^GSPC": 1, "^IXIC": 0}), pd.Series({"^GSPC": 0.7, "^IXIC": 0.2})
+    frame = Signals.validate(long_flat(TWO, predicted, scores, "probability", Signal(kind="long_short", threshold=0.6)))
+    assert frame[Signals.weight].tolist() == [0.5, -0.5]

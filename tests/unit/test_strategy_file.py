@@ -201,3 +201,49 @@ def test_a_name_without_a_file_is_refused_with_the_names_there_are(tmp_path: Pat
     here = Settings(home=tmp_path / "home", strategies=tmp_path)
     with pytest.raises(Misconfigured, match=r"strategy was 'nothing', allowed: .*: strategy\.$"):
         load_strategy("nothing", here)
+
+
+# kinds of strategies
+
+RULE: Document = {"name": "buy_and_hold"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"rule": RULE},
+            "[features], [target], [model], [gate], [rule] stand together, allowed: [features], [target], [model] and",
+        ),
+        (
+            dict.fromkeys(("features", "target", "model", "gate")),
+            "features, target, model, gate is missing, as are rule and weights",
+        ),
+        (
+            {**dict.fromkeys(("features", "target", "model", "gate")), "rule": RULE, "weights": {"file": "a.csv"}},
+            "[rule], [weights] stand together",
+        ),
+        (
+            {**dict.fromkeys(("features", "target", "model", "gate")), "rule": RULE, "signal": {"threshold": 0.6}},
+            "[signal] is for a model, and cheap has [rule]",
+        ),
+        ({"signal": {"kind": "long_short"}}, "signal.kind was 'long_short', allowed: only with limits.allow_short = true"),
+        ({"market.membership": "members.csv"}, "market.membership is for a [rule]"),
+    ],
+)
+def test_a_strategy_is_of_one_kind_and_says_which_tables_do_not_go_together(
+    changes: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    document = seed()
+    for key, value in changes.items():
+        document = with_key(document, key, value)
+    assert said in refusal(document, tmp_path)
+
+
+def test_every_template_loads_and_its_kind_follows_from_its_tables() -> None:
+    kinds = {file.stem: load_strategy(file.stem, Settings()).kind for file in Settings().strategies_dir.glob("*.toml")}
+    assert (
+        kinds["sp500_svc"] == "model"
+        and kinds["buy_and_hold"] == kinds["momentum_top_k"] == "rule"
+        and kinds["weights_table"] == "weights"
+    )

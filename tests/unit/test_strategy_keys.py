@@ -45,6 +45,7 @@ class Row:
     elsewhere: str = ""
 
 
+RULE: dict[str, object] = {**dict.fromkeys(("features", "target", "model", "gate")), "rule.name": "buy_and_hold"}
 DAILY = {"model.retrain": "daily"}
 FRACTIONS = {"sizing.increment": 0.001}
 TWO = (MONDAY, TUESDAY)
@@ -62,6 +63,7 @@ EXAMPLES: dict[str, Row] = {
     "market.restatement_tolerance": Row(0.02, sessions=TWO, rewritten=True),
     "market.calendar": Row("XLON"),
     "market.currency": Row("EUR"),
+    "market.membership": Row("members.csv", elsewhere="tests/unit/test_rules.py::test_who_is_no_member_is_closed_and_not_ranked"),
     "market.min_coverage": Row(0.5, sessions=TWO, absent=("^IXIC", TUESDAY), instruments=2),
     "market.instruments.signal": Row("^IXIC"),
     "market.instruments.instrument": Row("OTHER"),
@@ -81,6 +83,13 @@ EXAMPLES: dict[str, Row] = {
     "gate.min_test_accuracy": Row(0.9),
     # the fit of Thursday is the first below this accuracy
     "gate.on_fail": Row("keep_champion", {**DAILY, "gate.min_test_accuracy": 0.527}, LONGER),
+    "signal.kind": Row("long_short", {"limits.allow_short": True, "signal.threshold": 1000.0}),
+    "signal.threshold": Row(1000.0),
+    "rule.name": Row("moving_average_cross", RULE),
+    "rule.params": Row({"fast_sessions": 1, "slow_sessions": 2}, RULE | {"rule.name": "moving_average_cross"}),
+    "weights.file": Row(
+        "other.csv", elsewhere="tests/integration/test_ruled_days.py::test_a_table_is_found_beside_the_strategy_that_names_it"
+    ),
     "sizing.buffer": Row(0.5),
     "sizing.rebalance_band": Row(0.0, FRACTIONS, TWO),
     "sizing.increment": Row(0.001),
