@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nightdesk.backtest.fits import FitCache
+from nightdesk.backtest.folds import folds, labels_of, repeated_opens
 from nightdesk.backtest.rows import known_rows, labelled_rows
 from nightdesk.backtest.walk import NONE, Walk, walk_forward
 from nightdesk.clock import WallClock
@@ -21,6 +22,7 @@ from nightdesk.learning.labels import labels
 from nightdesk.market.checks import raise_errors
 from nightdesk.performance.gates import accuracy_gate, excess_return_gate
 from nightdesk.performance.metrics import benchmark_returns, performance, session_returns
+from nightdesk.performance.page.tearsheet import REPEATS, Fold, YearOfOpens
 from nightdesk.portfolio.history import History, simulate
 from nightdesk.sessions import Sessions, exchange_sessions
 from nightdesk.settings import Settings
@@ -28,9 +30,9 @@ from nightdesk.wiring.markets import quarantine_of, source_of, store_of
 from nightdesk.wiring.strategies import load_strategy
 from schemas.bars import Bars
 from schemas.equity import Equity
-from schemas.evidence import GateResult
+from schemas.evidence import GateResult, Restriction
 from schemas.fills import Fills
-from schemas.labels import Labels
+from schemas.records import Finding
 from schemas.strategy import Strategy
 
 LEVEL = 0.05
@@ -41,8 +43,8 @@ LEVEL = 0.05
 class Backtest:
     """What a strategy would have done. `equity` and `fills` are the frames of those names; ratios in `figures` are fractions.
 
-    `warnings` are what the checks of the bars say; `evidence` is the gate on accuracy, then the one on return. The limits on
-    orders and on the book are not applied.
+    `findings` are what the checks of the bars warn of; `evidence` is the gate on accuracy, then the one on return. `opens` are
+    the years of fills whose opens are hardly ever real ones.
     """
 
     strategy: Strategy
@@ -55,7 +57,10 @@ class Backtest:
     fills: pd.DataFrame
     figures: dict[str, float]
     evidence: tuple[GateResult, ...]
-    warnings: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    folds: tuple[Fold, ...]
+    opens: tuple[YearOfOpens, ...]
+    restrictions: tuple[Restriction, ...]
 
     @property
     def first(self) -> date:
@@ -97,7 +102,7 @@ def run_backtest(
     if start is not None and end is not None and end < start:
         raise Misconfigured.value("end", end.isoformat(), f"{start}, the start, or later")
     sessions = exchange_sessions(strategy.market.calendar)
-    bars, warnings = checked_history(strategy, sessions, end, here)
+    bars, findings = checked_history(strategy, sessions, end, here)
     days = _range(strategy, sessions, bars, start, end)
     signals = {row.signal for row in strategy.market.instruments}
     features = feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, sorted(signals))
@@ -122,13 +127,16 @@ def run_backtest(
             _accuracy(walk, target, strategy),
             excess_return_gate(session_returns(equity), benchmark_returns(equity), level=LEVEL),
         ),
-        warnings=warnings,
+        findings=findings,
+        folds=folds(walk, target),
+        opens=repeated_opens(bars, fills, strategy, _years_without_opens(findings)),
+        restrictions=(),
     )
 
 
 def checked_history(
     strategy: Strategy, sessions: Sessions, end: date | None, here: Settings
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     """The strategy's bars up to `end` and what the checks warn of. Raises `BadData` where they have errors."""
     bars = _bars(strategy, sessions, end, here)
     if bars.empty:
@@ -138,7 +146,12 @@ def checked_history(
     found = findings_of(bars, strategy, sessions.between(first, last), quarantine.released())
     quarantine.close()
     raise_errors(found)
-    return bars, tuple(row.message for row in found if row.severity == "warning")
+    return bars, tuple(row for row in found if row.severity == "warning")
+
+
+def _years_without_opens(findings: tuple[Finding, ...]) -> list[tuple[str, int]]:
+    """The symbols and years whose opens are hardly ever real ones."""
+    return [(row.symbol, session.year) for row in findings if row.code == REPEATS for session in row.sessions]
 
 
 def _bars(strategy: Strategy, sessions: Sessions, end: date | None, here: Settings) -> pd.DataFrame:
@@ -202,8 +215,7 @@ def _simulated(strategy: Strategy, bars: pd.DataFrame, walk: Walk, capital: floa
 
 def _accuracy(walk: Walk, target: pd.DataFrame, strategy: Strategy) -> GateResult:
     """What was predicted for sessions that no fit had seen, beside the training majority of the fit that predicted it."""
-    was = target.pivot(index=Labels.session, columns=Labels.symbol, values=Labels.label)
-    label = was.reindex(index=walk.sessions, columns=list(walk.symbols)).to_numpy(dtype=float)
+    label = labels_of(walk, target)
     row, column = np.nonzero(~np.isnan(walk.predicted) & ~np.isnan(label))
     majority = np.array([fit.made.facts.majority for fit in walk.fits] + [NONE])[walk.champion]
     return accuracy_gate(
