@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from schemas.records import State
+
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
@@ -30,5 +32,5 @@ class Restriction:
     """What a limit did in a session: kept its orders back where `state` is "", else set the state of the book from then on."""
 
     session: date
-    state: Literal["", "REDUCING", "HALTED"]
+    state: State | Literal[""]
     reason: str

@@ -10,10 +10,11 @@ import pandas as pd
 
 from nightdesk.backtest.fits import FitCache
 from nightdesk.backtest.folds import folds, labels_of, repeated_opens
+from nightdesk.backtest.limits import limited_history
 from nightdesk.backtest.rows import known_rows, labelled_rows
 from nightdesk.backtest.walk import NONE, Walk, walk_forward
 from nightdesk.clock import WallClock
-from nightdesk.day.settle import benchmark_values, instrument_panel
+from nightdesk.day.settle import benchmark_values
 from nightdesk.day.validate import bars_sha256, findings_of
 from nightdesk.errors import Misconfigured
 from nightdesk.features.matrix import feature_matrix
@@ -23,7 +24,7 @@ from nightdesk.market.checks import raise_errors
 from nightdesk.performance.gates import accuracy_gate, excess_return_gate
 from nightdesk.performance.metrics import benchmark_returns, performance, session_returns
 from nightdesk.performance.page.tearsheet import REPEATS, Fold, YearOfOpens
-from nightdesk.portfolio.history import History, simulate
+from nightdesk.portfolio.history import History
 from nightdesk.sessions import Sessions, exchange_sessions
 from nightdesk.settings import Settings
 from nightdesk.wiring.markets import quarantine_of, source_of, store_of
@@ -44,7 +45,7 @@ class Backtest:
     """What a strategy would have done. `equity` and `fills` are the frames of those names; ratios in `figures` are fractions.
 
     `findings` are what the checks of the bars warn of; `evidence` is the gate on accuracy, then the one on return. `opens` are
-    the years of fills whose opens are hardly ever real ones.
+    the years of fills whose opens are hardly ever real ones, `restrictions` what limits changed.
     """
 
     strategy: Strategy
@@ -109,7 +110,7 @@ def run_backtest(
     target = labels(adjusted_bars(bars[bars[Bars.symbol].isin(signals)]), strategy.target)
     cache = FitCache(here.home / "cache" / "fits")
     walk = walk_forward(labelled_rows(features, target), known_rows(features), days, strategy, cache, tell)
-    history = _simulated(strategy, bars, walk, money)
+    history, restrictions = limited_history(strategy, bars, sessions, days, walk.weights, money)
     held = benchmark_values(strategy, bars, days[0].date(), money).reindex(days)
     equity = Equity.validate(history.equity_table(days, held.to_numpy()))
     fills = Fills.validate(history.fills_table(days, [row.instrument for row in strategy.market.instruments]))
@@ -130,7 +131,7 @@ def run_backtest(
         findings=findings,
         folds=folds(walk, target),
         opens=repeated_opens(bars, fills, strategy, _years_without_opens(findings)),
-        restrictions=(),
+        restrictions=restrictions,
     )
 
 
@@ -201,16 +202,6 @@ def _sessions_needed(strategy: Strategy) -> int:
     ahead = strategy.target.horizon_sessions + (strategy.target.name == "open_up")
     labelled = math.ceil((strategy.model.min_train_sessions + ahead) / strategy.model.train_fraction)
     return labelled + ahead
-
-
-def _simulated(strategy: Strategy, bars: pd.DataFrame, walk: Walk, capital: float) -> History:
-    opens, closes, dividends, splits, volumes = (
-        instrument_panel(strategy, bars, column).reindex(walk.sessions).to_numpy(dtype=float)
-        for column in (Bars.open, Bars.close, Bars.dividend, Bars.split, Bars.volume)
-    )
-    return simulate(
-        walk.weights, opens, closes, strategy.sizing, strategy.costs, capital, dividends=dividends, splits=splits, volumes=volumes
-    )
 
 
 def _accuracy(walk: Walk, target: pd.DataFrame, strategy: Strategy) -> GateResult:
