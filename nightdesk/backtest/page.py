@@ -6,6 +6,7 @@ from nightdesk.backtest.report import accuracy_words, facts, restriction_words, 
 from nightdesk.backtest.run import Backtest
 from nightdesk.errors import Misconfigured
 from nightdesk.performance.metrics import benchmark_returns, session_returns
+from nightdesk.performance.page.rendering import page
 from nightdesk.performance.page.tearsheet import REPEATS, Tearsheet, Trading, tearsheet
 
 BENCHMARK = "buy and hold"
@@ -36,3 +37,8 @@ def sheet_of(made: Backtest) -> Tearsheet:
     shown = [text for text in warnings_of(made) if not any(row.code == REPEATS and row.message in text for row in made.findings)]
     returns, held = session_returns(made.equity), benchmark_returns(made.equity)
     return tearsheet(made.strategy.name, returns, held, benchmark_name=BENCHMARK, notes=shown, trading=trading)
+
+
+def page_text(made: Backtest) -> str:
+    """The page, "" for a single session, which has no return to show."""
+    return page(sheet_of(made)) if len(made.equity) >= LEAST_SESSIONS else ""

@@ -81,6 +81,30 @@ def figures(made: Backtest) -> list[tuple[str, str]]:
     return formatted(made.figures, made.strategy.market.currency)
 
 
+def markdown(made: Backtest, page: str) -> str:
+    """The report for Prefect: what the evidence allows to say, what was played and the figures."""
+    lines = [f"# {made.strategy.name}, {made.first} to {made.last}", "", conclusion(made), ""]
+    for title, rows in (("", [row for row in facts(made) if row[0] != "Evidence"]), ("Figures", figures(made))):
+        lines += [f"## {title}", ""] if title else []
+        lines += ["| | |", "|---|---|", *(f"| {what} | {text.replace('|', chr(92) + '|')} |" for what, text in rows), ""]
+    return "\n".join([*lines, f"Page: `{page}`" if page else ""])
+
+
+def fold_rows(made: Backtest) -> list[dict[str, object]]:
+    """The folds as rows of a table, in percent."""
+    return [
+        {
+            "from": fold.first.isoformat(),
+            "to": fold.last.isoformat(),
+            "rows": fold.n,
+            "accuracy [%]": f"{fold.accuracy:.1%}"[:-1],
+            "interval [%]": f"{100 * fold.lower:.1f} to {100 * fold.upper:.1f}",
+            "baseline [%]": f"{fold.baseline:.1%}"[:-1],
+        }
+        for fold in made.folds
+    ]
+
+
 def as_document(made: Backtest) -> dict[str, object]:
     """The backtest as plain JSON: ratios are fractions, what is undefined is null."""
     walk = made.walk

@@ -14,6 +14,7 @@ from rich.rule import Rule
 from nightdesk.backtest.report import as_document, facts, figures
 from nightdesk.backtest.run import Backtest
 from nightdesk.cli.print_report import columns_of, near, report_console, table_of
+from nightdesk.tracking.tracker import Tracker
 
 
 @contextmanager
@@ -57,3 +58,9 @@ def print_backtest(made: Backtest, as_json: bool, page: Path | None = None) -> N
     console.print(columns_of(figures(made)))
     if page is not None:
         print(f"Page: {near(page)}")
+
+
+def print_logged(run_id: str, tracker: Tracker) -> None:
+    """Say on standard error where the run is in MLflow, or why it is not there yet."""
+    where = tracker.run_url(run_id) if run_id else f"kept and sent later: {tracker.reason or 'another process is sending'}"
+    print(f"MLflow: {where}", file=sys.stderr)

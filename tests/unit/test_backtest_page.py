@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
 from nightdesk.backtest.fits import FitFacts, Made
 from nightdesk.backtest.folds import folds, interval, repeated_opens
+from nightdesk.backtest.log import backtest_log
 from nightdesk.backtest.page import page_path, sheet_of
 from nightdesk.backtest.report import as_document, conclusion
 from nightdesk.backtest.run import Backtest, run_backtest
 from nightdesk.backtest.walk import NONE, Attempted, Walk
+from nightdesk.cli.print_backtest import shown_fits
 from nightdesk.errors import Misconfigured
 from nightdesk.performance.page.document import document
 from nightdesk.performance.page.rendering import page
@@ -77,7 +80,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Backtest:
     return run_backtest(
         saved(seed(), folder),
         date(2005, 11, 15),
-        date(2006, 2, 15),
+        date(2006, 1, 31),
         50_000.0,
         settings_in(folder / "home"),
         lambda done, of: None,
@@ -125,4 +128,21 @@ def test_what_limits_did_is_said_and_listed(made: Backtest) -> None:
 def test_a_backtest_of_one_session_has_no_page_and_says_so(made: Backtest, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="A page needs 2 sessions or more: this backtest has 1"):
         sheet_of(replace(made, equity=made.equity.iloc[:1]))
-    assert page_path(made, tmp_path).name.startswith("2005-11-15_2006-02-15_")
+    assert page_path(made, tmp_path).name.startswith("2005-11-15_2006-01-31_")
+
+
+def test_the_run_in_mlflow_has_the_keys_of_the_file_and_the_numbers_of_the_report(made: Backtest) -> None:
+    log = backtest_log(made, "<html>")
+    assert log.params["limits.max_order_notional"] == "250000.0" and log.params["features.columns"].startswith('["')
+    assert all(len(text) <= 6000 for text in log.params.values())
+    assert log.metrics["sharpe"] == made.figures["sharpe"] and log.metrics["gate.accuracy.passed"] == 0.0
+    assert log.steps["fold.accuracy"] == [fold.accuracy for fold in made.folds]
+    assert log.tags.items() >= {"kind": "backtest", "start": "2005-11-15", "sha256": made.strategy.sha256}.items()
+
+
+def test_an_interrupted_backtest_says_how_far_it_came_and_exits_as_a_shell_expects(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, shown_fits() as tell:
+        tell(3, 12)
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == 130
+    assert "3 of 12 fits that were to make are made and kept. The same command goes on" in capsys.readouterr().err
