@@ -31,8 +31,9 @@ DAYS = pd.to_datetime(["2018-12-03", "2018-12-04", "2018-12-06", "2018-12-07", "
 
 def attempted(majority: int) -> Attempted:
     facts = FitFacts("passed", "", {}, "", "", "", "", majority, "margin")
-    nothing = np.empty((0, 2))
-    return Attempted(date(2018, 12, 3), Made(facts, np.empty(0, "datetime64[D]"), np.empty(0, "str"), nothing, *np.empty((2, 0))))  # type: ignore[arg-type]  # empty
+    sessions, symbols = np.empty(0, "datetime64[D]"), np.empty(0, "str")
+    made = Made(facts, sessions, symbols, x=np.empty((0, 2)), predicted=np.empty(0, "int64"), scores=np.empty(0))
+    return Attempted(date(2018, 12, 3), made)
 
 
 def walk() -> Walk:
