@@ -1,7 +1,11 @@
-"""What a gate says of a record."""
+"""What a gate says of a record, and what limits did to it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from schemas.records import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +25,12 @@ class GateResult:
     limit: float
     figures: Mapping[str, float]
     needed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What a limit did in a session: kept its orders back where `state` is "", else set the state of the book from then on."""
+
+    session: date
+    state: State | Literal[""]
+    reason: str

@@ -1,6 +1,9 @@
 """A backtest as words, as lines and as a document."""
 
 import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -8,25 +11,48 @@ import numpy as np
 from nightdesk.backtest.run import Backtest
 from nightdesk.backtest.walk import NONE
 from nightdesk.performance.metrics import formatted
+from nightdesk.performance.page.tearsheet import REPEATS, opens_warnings
 from nightdesk.portfolio.history import OUTCOMES
 from schemas.evidence import GateResult
 
-LIMITS = "The limits on orders and on the book (loss, drawdown, end date) were not applied."
+NO_END = "it lasts until a person releases it, which no backtest does"
 
 
 def conclusion(made: Backtest) -> str:
     """What the evidence allows to say, in words."""
-    *accuracy, excess = made.evidence
     passed = any(gate.passed for gate in made.evidence)
     sentences = [
         f"{len(made.equity)} sessions, one history.",
-        *(_accuracy_words(gate) for gate in accuracy),
-        _excess_words(excess),
+        *evidence_words(made),
         "Nothing here counts how many variants were tried before this one." if passed else "",
-        *made.warnings,
-        LIMITS,
+        *warnings_of(made),
+        *restriction_words(made),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def evidence_words(made: Backtest) -> list[str]:
+    """A sentence for each gate."""
+    own = {"accuracy": accuracy_words, "excess return": _excess_words}
+    return [own.get(gate.name, _gate_words)(gate) for gate in made.evidence]
+
+
+def warnings_of(made: Backtest) -> list[str]:
+    """What a reader should know of the bars: years whose opens are not real ones, and how many fills fall into them."""
+    others = [row.message for row in made.findings if row.code != REPEATS]
+    return [*opens_warnings(made.fills, made.findings), *others]
+
+
+def restriction_words(made: Backtest) -> Iterator[str]:
+    """How limits changed the run, in at most two sentences."""
+    kept = [row for row in made.restrictions if not row.state]
+    if kept:
+        sessions = f"{len(kept):,} session{'s' if len(kept) > 1 else ''}"
+        yield f"Limits kept the orders of {sessions} back, first on {kept[0].session}: {kept[0].reason}."
+    for row in made.restrictions:
+        if row.state:
+            does = "held what it had" if row.state == "HALTED" else "closed what it held"
+            yield f"From {row.session} on the book was {row.state} and {does}: {row.reason}; {NO_END}."
 
 
 def facts(made: Backtest) -> list[tuple[str, str]]:
@@ -37,6 +63,7 @@ def facts(made: Backtest) -> list[tuple[str, str]]:
         ("Bars", f"{made.source} {', '.join(made.strategy.data_symbols)}, SHA-256 {made.bars_sha256[:12]}"),
         *_fitting(made),
         ("Orders", _orders(made)),
+        *([("Limits", " ".join(restriction_words(made)))] if made.restrictions else []),
         (
             "Equity",
             f"{_last(made, 'equity'):,.2f} {currency} from {made.capital:,.2f}; buy and hold {_last(made, 'benchmark'):,.2f}",
@@ -58,6 +85,30 @@ def figures(made: Backtest) -> list[tuple[str, str]]:
     return formatted(made.figures, made.strategy.market.currency)
 
 
+def markdown(made: Backtest, page: str) -> str:
+    """The report for Prefect: what the evidence allows to say, what was played and the figures."""
+    lines = [f"# {made.strategy.name}, {made.first} to {made.last}", "", conclusion(made), ""]
+    for title, rows in (("", [row for row in facts(made) if row[0] != "Evidence"]), ("Figures", figures(made))):
+        lines += [f"## {title}", ""] if title else []
+        lines += ["| | |", "|---|---|", *(f"| {what} | {text.replace('|', chr(92) + '|')} |" for what, text in rows), ""]
+    return "\n".join([*lines, f"Page: `{page}`" if page else ""])
+
+
+def fold_rows(made: Backtest) -> list[dict[str, object]]:
+    """The folds as rows of a table, in percent."""
+    return [
+        {
+            "from": fold.first.isoformat(),
+            "to": fold.last.isoformat(),
+            "rows": fold.n,
+            "accuracy [%]": f"{fold.accuracy:.1%}"[:-1],
+            "interval [%]": f"{100 * fold.lower:.1f} to {100 * fold.upper:.1f}",
+            "baseline [%]": f"{fold.baseline:.1%}"[:-1],
+        }
+        for fold in made.folds
+    ]
+
+
 def as_document(made: Backtest) -> dict[str, object]:
     """The backtest as plain JSON: ratios are fractions, what is undefined is null."""
     walk = made.walk
@@ -72,11 +123,14 @@ def as_document(made: Backtest) -> dict[str, object]:
         "last": made.last.isoformat(),
         "sessions": len(made.equity),
         "conclusion": conclusion(made),
-        "warnings": list(made.warnings),
+        "warnings": warnings_of(made),
         "performance": made.figures,
         "evidence": [{name: getattr(gate, name) for name in GateResult.__slots__} for gate in made.evidence],
         "fits": [_fit(made, place) for place in range(len(walk.fits))],
+        "folds": [{name: _day(value) for name, value in asdict(fold).items()} for fold in made.folds],
         "fits_made": walk.fits_made,
+        "opens": [asdict(year) for year in made.opens],
+        "restrictions": [{name: _day(value) for name, value in asdict(row).items()} for row in made.restrictions],
         "orders": len(made.history.ordered),
         "fills": _rows(made.fills),
         "equity": _rows(made.equity),
@@ -85,7 +139,8 @@ def as_document(made: Backtest) -> dict[str, object]:
     return plain
 
 
-def _accuracy_words(gate: GateResult) -> str:
+def accuracy_words(gate: GateResult) -> str:
+    """The gate on accuracy in a sentence."""
     if not gate.n:
         return "No model traded, so nothing can be said of its accuracy."
     said, same = gate.figures["accuracy"], gate.figures["baseline_accuracy"]
@@ -103,6 +158,14 @@ def _excess_words(gate: GateResult) -> str:
         f"and with 95 % certainty more than {found['lower_per_year']:+.2%}"
     )
     return f"{seen}: {'an excess' if gate.passed else 'no excess is shown'}."
+
+
+def _gate_words(gate: GateResult) -> str:
+    return f"The gate on {gate.name} {'passed' if gate.passed else 'did not pass'}. {gate.needed}".strip()
+
+
+def _day(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _statuses(made: Backtest) -> str:

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from nightdesk.backtest.fits import FitCache
+from nightdesk.backtest.folds import folds, labels_of, repeated_opens
+from nightdesk.backtest.limits import limited_history
 from nightdesk.backtest.rows import known_rows, labelled_rows
 from nightdesk.backtest.ruled import ruled_range, ruled_walk
 from nightdesk.backtest.walk import NONE, Walk, walk_forward
 from nightdesk.clock import WallClock
 from nightdesk.day.ruled import target_weights
-from nightdesk.day.settle import benchmark_values, instrument_panel
+from nightdesk.day.settle import benchmark_values
 from nightdesk.day.validate import bars_sha256, findings_of
 from nightdesk.errors import Misconfigured
 from nightdesk.features.matrix import feature_matrix
@@ -23,7 +25,8 @@ from nightdesk.learning.labels import labels
 from nightdesk.market.checks import raise_errors
 from nightdesk.performance.gates import accuracy_gate, excess_return_gate
 from nightdesk.performance.metrics import benchmark_returns, performance, session_returns
-from nightdesk.portfolio.history import History, simulate
+from nightdesk.performance.page.tearsheet import REPEATS, Fold, YearOfOpens
+from nightdesk.portfolio.history import History
 from nightdesk.sessions import Sessions, exchange_sessions
 from nightdesk.settings import Settings
 from nightdesk.wiring.beside import load_beside
@@ -31,9 +34,9 @@ from nightdesk.wiring.markets import quarantine_of, source_of, store_of
 from nightdesk.wiring.strategies import load_strategy
 from schemas.bars import Bars
 from schemas.equity import Equity
-from schemas.evidence import GateResult
+from schemas.evidence import GateResult, Restriction
 from schemas.fills import Fills
-from schemas.labels import Labels
+from schemas.records import Finding
 from schemas.strategy import Strategy
 
 LEVEL = 0.05
@@ -44,8 +47,8 @@ LEVEL = 0.05
 class Backtest:
     """What a strategy would have done. `equity` and `fills` are the frames of those names; ratios in `figures` are fractions.
 
-    `warnings` are what the checks of the bars say; `evidence` is the gate on accuracy, where there is a model, then the one on
-    return. The limits on orders and on the book are not applied.
+    `findings` are what the checks of the bars warn of; `evidence` is the gate on accuracy, where there is a model, then the one
+    on return. `opens` are the years of fills whose opens are hardly ever real ones, `restrictions` what limits changed.
     """
 
     strategy: Strategy
@@ -58,7 +61,10 @@ class Backtest:
     fills: pd.DataFrame
     figures: dict[str, float]
     evidence: tuple[GateResult, ...]
-    warnings: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    folds: tuple[Fold, ...]
+    opens: tuple[YearOfOpens, ...]
+    restrictions: tuple[Restriction, ...]
 
     @property
     def first(self) -> date:
@@ -101,15 +107,15 @@ def run_backtest(
     if start is not None and end is not None and end < start:
         raise Misconfigured.value("end", end.isoformat(), f"{start}, the start, or later")
     sessions = exchange_sessions(strategy.market.calendar)
-    bars, warnings = checked_history(strategy, sessions, end, here)
+    bars, findings = checked_history(strategy, sessions, end, here)
     every = sessions.between(bars[Bars.session].min().date(), end or bars[Bars.session].max().date())
     if strategy.kind == "model":
-        walk, accuracy = _fitted_walk(strategy, bars, _range(strategy, every, start), here, tell)
+        walk, accuracy, parts = _fitted_walk(strategy, bars, _range(strategy, every, start), here, tell)
     else:
         wanted = target_weights(strategy, bars, load_beside(strategy, strategy_name, here))
-        walk, accuracy = ruled_walk(strategy, wanted, ruled_range(strategy, wanted, every, start)), ()
+        walk, accuracy, parts = ruled_walk(strategy, wanted, ruled_range(strategy, wanted, every, start)), (), ()
     days = walk.sessions
-    history = _simulated(strategy, bars, walk, money)
+    history, restrictions = limited_history(strategy, bars, sessions, days, walk.weights, money)
     held = benchmark_values(strategy, bars, days[0].date(), money).reindex(days)
     equity = Equity.validate(history.equity_table(days, held.to_numpy()))
     fills = Fills.validate(history.fills_table(days, [row.instrument for row in strategy.market.instruments]))
@@ -124,25 +130,28 @@ def run_backtest(
         fills=fills,
         figures=performance(equity, fills),
         evidence=(*accuracy, excess_return_gate(session_returns(equity), benchmark_returns(equity), level=LEVEL)),
-        warnings=warnings,
+        findings=findings,
+        folds=parts,
+        opens=repeated_opens(bars, fills, strategy, _years_without_opens(findings)),
+        restrictions=restrictions,
     )
 
 
 def _fitted_walk(
     strategy: Strategy, bars: pd.DataFrame, days: pd.DatetimeIndex, here: Settings, tell: Callable[[int, int], None]
-) -> tuple[Walk, tuple[GateResult, ...]]:
-    """The walk of a strategy with a model, and the gate on its accuracy."""
+) -> tuple[Walk, tuple[GateResult, ...], tuple[Fold, ...]]:
+    """The walk of a strategy with a model, the gate on its accuracy, and its folds."""
     signals = {row.signal for row in strategy.market.instruments}
     features = feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, sorted(signals))
     target = labels(adjusted_bars(bars[bars[Bars.symbol].isin(signals)]), strategy.target)
     cache = FitCache(here.home / "cache" / "fits")
     walk = walk_forward(labelled_rows(features, target), known_rows(features), days, strategy, cache, tell)
-    return walk, (_accuracy(walk, target, strategy),)
+    return walk, (_accuracy(walk, target, strategy),), folds(walk, target)
 
 
 def checked_history(
     strategy: Strategy, sessions: Sessions, end: date | None, here: Settings
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     """The strategy's bars up to `end` and what the checks warn of. Raises `BadData` where they have errors."""
     bars = _bars(strategy, sessions, end, here)
     if bars.empty:
@@ -152,7 +161,12 @@ def checked_history(
     found = findings_of(bars, strategy, sessions.between(first, last), quarantine.released())
     quarantine.close()
     raise_errors(found)
-    return bars, tuple(row.message for row in found if row.severity == "warning")
+    return bars, tuple(row for row in found if row.severity == "warning")
+
+
+def _years_without_opens(findings: tuple[Finding, ...]) -> list[tuple[str, int]]:
+    """The symbols and years whose opens are hardly ever real ones."""
+    return [(row.symbol, session.year) for row in findings if row.code == REPEATS for session in row.sessions]
 
 
 def _bars(strategy: Strategy, sessions: Sessions, end: date | None, here: Settings) -> pd.DataFrame:
@@ -203,20 +217,9 @@ def _sessions_needed(strategy: Strategy) -> int:
     return labelled + ahead
 
 
-def _simulated(strategy: Strategy, bars: pd.DataFrame, walk: Walk, capital: float) -> History:
-    opens, closes, dividends, splits, volumes = (
-        instrument_panel(strategy, bars, column).reindex(walk.sessions).to_numpy(dtype=float)
-        for column in (Bars.open, Bars.close, Bars.dividend, Bars.split, Bars.volume)
-    )
-    return simulate(
-        walk.weights, opens, closes, strategy.sizing, strategy.costs, capital, dividends=dividends, splits=splits, volumes=volumes
-    )
-
-
 def _accuracy(walk: Walk, target: pd.DataFrame, strategy: Strategy) -> GateResult:
     """What was predicted for sessions that no fit had seen, beside the training majority of the fit that predicted it."""
-    was = target.pivot(index=Labels.session, columns=Labels.symbol, values=Labels.label)
-    label = was.reindex(index=walk.sessions, columns=list(walk.symbols)).to_numpy(dtype=float)
+    label = labels_of(walk, target)
     row, column = np.nonzero(~np.isnan(walk.predicted) & ~np.isnan(label))
     majority = np.array([fit.made.facts.majority for fit in walk.fits] + [NONE])[walk.champion]
     return accuracy_gate(

@@ -1,5 +1,6 @@
 """nightdesk backtest"""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,19 +15,37 @@ def backtest(
     ] = None,
     end: Annotated[str | None, typer.Option(help="The last session. Default: that of the last bar.")] = None,
     capital: Annotated[float | None, typer.Option(help="What the book starts with. Default: the strategy's capital.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.html", help="Where the page goes. Default: below NIGHTDESK_HOME."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Play a strategy over history at once: its fits, signals, orders and costs as the days would have had them. No order leaves.
 
     Fits are kept: interrupted and started again it goes on where it was, and one more session fits nothing that is not due.
+    With --json the numbers go to standard output, and the page is made only where -o names it. The run is logged to MLflow at the
+    end; where MLflow is away it is kept and sent later.
     """
+    from nightdesk.backtest.log import log_backtest
+    from nightdesk.backtest.page import page_path, page_text
     from nightdesk.backtest.run import run_backtest
     from nightdesk.cli.parsing import parsed_session
-    from nightdesk.cli.print_backtest import print_backtest, shown_fits
+    from nightdesk.cli.print_backtest import print_backtest, print_logged, shown_fits
+    from nightdesk.page_file import require_page, save_page
     from nightdesk.settings import prepare_environment, settings
+    from nightdesk.wiring.desk import new_tracker
 
     here = settings()
     prepare_environment(here)
+    if output is not None:
+        require_page(output)
     with shown_fits() as tell:
         made = run_backtest(strategy, parsed_session(start), parsed_session(end), capital, here, tell)
-    print_backtest(made, json)
+    page = page_text(made)
+    target = output or (None if json or not page else page_path(made, here.home))
+    if target is not None:
+        save_page(page, target)
+    print_backtest(made, json, target)
+    tracker = new_tracker(here)
+    print_logged(log_backtest(made, page, tracker), tracker)

@@ -47,7 +47,7 @@ def _print_report(report: DayReport) -> None:
         console.print(Rule(f"since the first session ({report.sessions} sessions)", style="dim"))
         console.print(columns_of(shown))
     console.print(Rule("look further", style="dim"))
-    console.print(table_of([(title, _near(report.look[what])) for what, title in LOOK.items()]))
+    console.print(table_of([(title, near(report.look[what])) for what, title in LOOK.items()]))
 
 
 def report_console() -> Console:
@@ -55,8 +55,9 @@ def report_console() -> Console:
     return Console(width=min(WIDTH, Console().width) if sys.stdout.isatty() else WIDTH, highlight=False)
 
 
-def _near(where: str) -> str:
+def near(place: str | Path) -> str:
     """A path as short as it can be from here; a page with how to open it."""
+    where = str(place)
     if where.startswith("http"):
         return f"{where} (while `make up` runs)"
     path = Path(where)

@@ -1,4 +1,4 @@
-"""A tearsheet on the disk, in the terminal and for a machine."""
+"""A tearsheet in the terminal and for a machine."""
 
 import json
 import sys
@@ -8,31 +8,9 @@ from rich.rule import Rule
 from rich.text import Text
 
 from nightdesk.cli.print_report import report_console, table_of
-from nightdesk.errors import Misconfigured
 from nightdesk.performance.metrics import formatted
 from nightdesk.performance.page.document import document
-from nightdesk.performance.page.rendering import page
 from nightdesk.performance.page.tearsheet import Tearsheet
-
-SUFFIX = ".html"
-
-
-def require_page(target: Path) -> None:
-    """Raises `Misconfigured` where a page can not go."""
-    if target.suffix.lower() != SUFFIX or target.is_dir():
-        raise Misconfigured.value("output", str(target), f"a file whose name ends in {SUFFIX}")
-
-
-def save_page(sheet: Tearsheet, target: Path) -> None:
-    """Write the page whole, or not at all; the folder is made."""
-    text = page(sheet)
-    unfinished = target.with_name(target.name + ".part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(target)
-    except OSError as error:
-        raise Misconfigured(f"{target} cannot be written: {error.strerror}.", path=str(target)) from None
 
 
 def print_tearsheet(sheet: Tearsheet, target: Path | None, as_json: bool) -> None:

@@ -23,8 +23,10 @@ def tearsheet(
 
     With --json the numbers go to standard output, and the page is made only where -o names it.
     """
-    from nightdesk.cli.print_tearsheet import print_tearsheet, require_page, save_page
+    from nightdesk.cli.print_tearsheet import print_tearsheet
     from nightdesk.market.return_files import load_returns, record_name
+    from nightdesk.page_file import require_page, save_page
+    from nightdesk.performance.page.rendering import page
     from nightdesk.performance.page.tearsheet import tearsheet as sheet_of
     from nightdesk.settings import settings
 
@@ -37,5 +39,5 @@ def tearsheet(
     market = frame.get("benchmark")
     sheet = sheet_of(title, frame["return"], market, benchmark_name=name, notes=notes)
     if target is not None:
-        save_page(sheet, target)
+        save_page(page(sheet), target)
     print_tearsheet(sheet, target, json)

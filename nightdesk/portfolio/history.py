@@ -12,6 +12,7 @@ from nightdesk.portfolio import loop
 from nightdesk.portfolio.compiled import fastest_play
 from nightdesk.portfolio.loop import Integers
 from nightdesk.portfolio.sizing import Floats
+from nightdesk.portfolio.stretches import Simulation
 from schemas.equity import Equity
 from schemas.fills import Fills
 from schemas.strategy import Costs, Sizing
@@ -139,6 +140,27 @@ def simulate(
     Misconfigured
         Where the capital is not above 0, or costs depend on volumes that are not given.
     """
+    simulation = simulation_of(
+        weights, opens, closes, sizing, costs, capital, dividends, splits, volumes, sized_at, delisted_after_sessions
+    )
+    simulation.play_to(len(simulation.weights))
+    return history_of(simulation)
+
+
+def simulation_of(
+    weights: Floats,
+    opens: Floats,
+    closes: Floats,
+    sizing: Sizing,
+    costs: Costs,
+    capital: float,
+    dividends: Floats | None = None,
+    splits: Floats | None = None,
+    volumes: Floats | None = None,
+    sized_at: Literal["close", "open"] = "close",
+    delisted_after_sessions: int = DELISTED_AFTER_SESSIONS,
+) -> Simulation:
+    """The simulation of `simulate`, before its first session. Raises what `simulate` raises."""
     if not capital > 0:
         raise Misconfigured.value("capital", capital, "above 0")
     if volumes is None and (costs.max_bar_volume_share is not None or costs.price_impact):
@@ -156,14 +178,21 @@ def simulate(
     )
     _require_prices(panels)
     sessions, symbols = wanted.shape
-    book, marks = _empty_book(symbols), _empty_marks(sessions, symbols)
-    orders = _empty_orders(int(np.count_nonzero(~np.isnan(wanted))), symbols)
-    terms = _terms(sizing, costs, delisted_after_sessions, sized_at == "open")
-    count = fastest_play(sessions * symbols)(wanted, panels, float(capital), terms, book, orders, marks, 0)
-    return _history(marks, orders, count, panels.opens)
+    return Simulation(
+        weights=wanted,
+        panels=panels,
+        terms=_terms(sizing, costs, delisted_after_sessions, sized_at == "open"),
+        cash=float(capital),
+        book=_empty_book(symbols),
+        marks=_empty_marks(sessions, symbols),
+        orders=_empty_orders(wanted.size, symbols),
+        run=fastest_play(wanted.size),
+    )
 
 
-def _history(marks: loop.Marks, orders: loop.Orders, count: int, opens: Floats) -> History:
+def history_of(simulation: Simulation) -> History:
+    """What the book of a simulation did, up to where it was played."""
+    marks, orders, count = simulation.marks, simulation.orders, simulation.count
     return History(
         equity=marks.equity,
         cash=marks.cash,
@@ -179,7 +208,7 @@ def _history(marks: loop.Marks, orders: loop.Orders, count: int, opens: Floats) 
         price=orders.price[:count],
         commission=orders.commission[:count],
         outcome=orders.outcome[:count],
-        opens=opens,
+        opens=simulation.panels.opens,
     )
 
 

@@ -302,13 +302,15 @@ def opening_equity(session: int, cash: float, opens: Floats, book: Book) -> floa
     return rounded(cash + value)
 
 
-def play(weights: Floats, panels: Panels, cash: float, terms: Terms, book: Book, orders: Orders, marks: Marks, count: int) -> int:
+def play(
+    weights: Floats, panels: Panels, cash: float, terms: Terms, book: Book, orders: Orders, marks: Marks, first: int, count: int
+) -> int:
     """Every session in turn: actions, fills at the open, delistings, marks at the close, the decision for the next open.
 
-    Fills `orders`, which has `count` so far, and `marks`; gives the new count. Orders sized at the open are decided there, by
-    the weights of the session before.
+    Fills `orders`, which has `count` so far of which those from `first` on wait for the first open, and `marks`; gives the new
+    count. Orders sized at the open are decided there, by the weights of the session before.
     """
-    first = stop = count
+    stop = count
     for session in range(len(weights)):
         cash = act(session, cash, panels, book)
         if terms.sized_at_open and session > 0:

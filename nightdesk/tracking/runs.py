@@ -1,4 +1,4 @@
-"""How a spooled fit or day becomes a run. The only importer of MLflow, inside functions: the import costs a second."""
+"""How a spooled fit, day or backtest becomes a run. The only importer of MLflow, inside functions: the import costs a second."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 KEY_TAG = "nightdesk.key"
 LABEL = "label"
 REQUIREMENTS = ("scikit-learn", "skops", "pandas", "numpy", "mlflow")
+MOST_PARAMS, MOST_METRICS = 100, 500
+"""MLflow takes at most 100 params and 1,000 metrics at once."""
 Record = dict[str, Any]
 
 
@@ -77,6 +79,31 @@ class Runs:
         for name, value in record["tags"].items():
             self._client.set_tag(run_id, name, value)
         self._client.log_artifacts(run_id, str(artifacts_of(folder)))
+        return run_id
+
+    def save_backtest(self, record: Record, folder: Path) -> str:
+        """Make the backtest's run, or finish the one that a crash left behind."""
+        from mlflow.entities import Metric, Param
+
+        run = self._run_of(record["key"]) or self._client.create_run(
+            self._experiment_id(record["experiment"]),
+            run_name=record["run_name"],
+            tags=record["tags"] | {KEY_TAG: record["key"]},
+        )
+        run_id, at = str(run.info.run_id), int(run.info.start_time)
+        if run.info.status == "FINISHED":
+            return run_id
+        params = [Param(name, value) for name, value in record["params"].items()]
+        metrics = [Metric(name, value, at, 0) for name, value in record["metrics"].items()]
+        metrics += [
+            Metric(name, value, at, step) for name, values in record["steps"].items() for step, value in enumerate(values)
+        ]
+        for first in range(0, len(params), MOST_PARAMS):
+            self._client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
+        for first in range(0, len(metrics), MOST_METRICS):
+            self._client.log_batch(run_id, metrics=metrics[first : first + MOST_METRICS])
+        self._client.log_artifacts(run_id, str(artifacts_of(folder)))
+        self._client.set_terminated(run_id)
         return run_id
 
     def _registered(self, record: Record, folder: Path, run_id: str) -> str:

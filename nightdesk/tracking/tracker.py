@@ -56,6 +56,20 @@ class DayLog:
     fit_key: str
 
 
+@dataclass(frozen=True)
+class BacktestLog:
+    """One backtest, as a run. `steps` are points of a metric in order: its value at step 0, 1, ..."""
+
+    experiment: str
+    run_name: str
+    params: dict[str, str]
+    metrics: dict[str, float]
+    steps: dict[str, list[float]]
+    tags: dict[str, str]
+    pictures: dict[str, bytes]
+    texts: dict[str, str]
+
+
 class Tracker:
     """Logs to MLflow through the spool. After one failure `down` is true, `reason` says why, and nothing more is tried.
 
@@ -98,6 +112,13 @@ class Tracker:
         self._keep(Item(key, {"kind": "day", **record}, _files(log)))
         return key in self._send_all()
 
+    def log_backtest(self, log: BacktestLog, key: str) -> str:
+        """The backtest's MLflow run, "" while it is spooled. A `key` that MLflow has keeps its run."""
+        names = ("experiment", "run_name", "params", "metrics", "steps", "tags")
+        record = {name: getattr(log, name) for name in names}
+        self._keep(Item(key, {"kind": "backtest", **record}, _files(log)))
+        return self._send_all().get(key, "")
+
     def flush(self) -> dict[str, str]:
         """Send what is spooled, oldest first. The runs of the fits that got one since the last flush, by key."""
         self._send_all()
@@ -137,7 +158,8 @@ class Tracker:
             return {}
         try:
             record = load_record(folder)
-            run_id = runs.save_fit(record, folder) if record["kind"] == "fit" else runs.save_day(record, folder)
+            save = {"fit": runs.save_fit, "day": runs.save_day, "backtest": runs.save_backtest}[record["kind"]]
+            run_id = save(record, folder)
         except (NightdeskError, ValueError, KeyError) as error:  # what the spool holds can not be sent
             self._spool.refuse_item(folder, str(error))
             return {}
@@ -183,7 +205,7 @@ class Tracker:
             return None
 
 
-def _files(log: FitLog | DayLog) -> dict[str, bytes]:
+def _files(log: FitLog | DayLog | BacktestLog) -> dict[str, bytes]:
     return {name: text.encode() for name, text in log.texts.items()} | log.pictures
 
 

@@ -33,11 +33,12 @@ def harness(home: Path) -> Iterator[None]:
     """A Prefect server with an empty database, and a desk whose settings are this home's."""
     from prefect.testing.utilities import prefect_test_harness
 
+    import tasks.backtest
     import tasks.opening
     import tasks.submit
 
     with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
-        for module in (tasks.opening, tasks.submit):
+        for module in (tasks.backtest, tasks.opening, tasks.submit):
             patch.setattr(module, "settings", lambda: Settings(home=home, data=home / "data"))
         yield
 
@@ -273,3 +274,32 @@ def test_submit_is_tried_again_only_where_nothing_can_have_left(
     state = submit(strategy, return_state=True)
     assert (state.type.value, state.name.lower(), state.message) == ("FAILED", outcome, "the broker is away")
     assert len((tmp_path / "asked").read_text()) == asked
+
+
+def test_a_backtest_shows_its_words_its_folds_and_its_run_in_mlflow_and_orders_nothing(strategy: str, home: Path) -> None:
+    from mlflow import MlflowClient
+
+    from flows.backtest import backtest
+
+    state = backtest(strategy, date(2018, 12, 3), date(2018, 12, 20), 50_000.0, return_state=True)
+    assert (state.name, state.type.value) == ("Played", "COMPLETED") and state.message.startswith("13 sessions, one history.")
+    shown = _artifacts(_flow_runs(f"backtest {strategy}")[0])
+    assert set(shown) == {"backtest-progress", "backtest-report", "backtest-folds", "backtest-run", "backtest-page"}
+    (row,) = json.loads(shown["backtest-folds"])
+    assert (row["from"], row["to"], row["rows"]) == ("2018-12-03", "2018-12-19", 12)  # the last is not known yet
+    assert state.message in shown["backtest-report"] and "path=backtest.html" in shown["backtest-page"]
+    (page,) = (home / "reports" / "backtest" / "cheap").iterdir()
+
+    client = MlflowClient(f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("cheap-backtests")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.run_id in shown["backtest-run"] and run.info.status == "FINISHED"
+    assert {"kind": "backtest", "start": "2018-12-03", "end": "2018-12-20"}.items() <= run.data.tags.items()
+    assert run.data.params["costs.slippage_bps"] and run.data.metrics["sessions"] == 13
+    assert f"{100 * run.data.metrics['total_return']:z.2f}" in shown["backtest-report"]
+    (point,) = client.get_metric_history(run.info.run_id, "fold.accuracy")
+    assert f"{100 * point.value:.1f}" == row["accuracy [%]"]
+    assert Path(client.download_artifacts(run.info.run_id, "backtest.html", str(home))).read_bytes() == page.read_bytes()
+    ledger = Ledger(ledger_file(home, "paper"))
+    assert not any(str(order.decided_session) == "2018-12-03" for order in ledger.orders("paper/cheap/cheap"))
+    ledger.close()

@@ -36,7 +36,7 @@ def text_of(page: Page) -> str:
 
 def test_deployments_page_lists_every_flow(page: Page, up: Up) -> None:
     open_deployments(page, up)
-    assert {"daily", "submit", "backfill"} <= set(text_of(page).splitlines())
+    assert {"daily", "submit", "backfill", "backtest"} <= set(text_of(page).splitlines())
 
 
 def test_form_of_a_day_asks_for_strategy_session_and_book(page: Page, up: Up) -> None:

@@ -25,7 +25,7 @@ from sklearn.ensemble import RandomForestClassifier
 from nightdesk.errors import Misconfigured
 from nightdesk.learning.model_file import TRUSTED_TYPES, load_model, save_model
 from nightdesk.tracking.spool import Spool
-from nightdesk.tracking.tracker import DayLog, FitLog, Tracker
+from nightdesk.tracking.tracker import BacktestLog, DayLog, FitLog, Tracker
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 PICTURES = {"plots/equity.png": PNG}
@@ -377,3 +377,18 @@ def test_mlflow_is_not_imported_before_it_answers() -> None:
     program = "import sys, nightdesk.tracking.tracker; print('mlflow' in sys.modules)"
     child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert child.stdout == "False\n"
+
+
+def test_a_backtest_that_had_to_wait_arrives_with_its_page_and_is_one_run_however_often_it_is_made(home: Path) -> None:
+    steps = {"fold.accuracy": [0.5, 0.6], "fold.rows": [20.0, 21.0]}
+    params = {f"section.key{number}": str(number) for number in range(130)}
+    log = BacktestLog("spx-backtests", "2018", params, {"sharpe": 0.7}, steps, {"kind": "backtest"}, {}, {"backtest.html": "<p>"})
+    assert new_tracker(home, "http://127.0.0.1:9").log_backtest(log, "backtest/1") == ""
+    new_tracker(home).flush()
+    run_id = new_tracker(home).log_backtest(log, "backtest/1")
+    (run,) = [one for one in runs_of(home) if one.data.tags.get("kind") == "backtest"]
+    assert (run.info.run_id, run.info.status, spooled(home)) == (run_id, "FINISHED", [])
+    assert run.data.params == params and run.data.metrics["sharpe"] == 0.7
+    points = client_of(home).get_metric_history(run_id, "fold.accuracy")
+    assert [(point.step, point.value) for point in points] == [(0, 0.5), (1, 0.6)]
+    assert [file.path for file in client_of(home).list_artifacts(run_id)] == ["backtest.html"]

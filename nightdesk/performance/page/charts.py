@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nightdesk.performance.page.tables import Distribution
+from nightdesk.performance.page.tearsheet import Fold
 
 Floats = NDArray[np.float64]
 
@@ -86,6 +87,33 @@ def line_chart(
     )
 
 
+def fold_chart(folds: Sequence[Fold], text: Callable[[float], str]) -> Chart:
+    """Folds over the time of their first sessions, in percent: a bar for the interval, a dash for accuracy and for the baseline.
+
+    Every fold has the same width: neighbours do not overlap.
+    """
+    values = 100 * np.array([[fold.accuracy, fold.baseline, fold.lower, fold.upper] for fold in folds])
+    low, high = max(0.0, float(values.min()) - 4), min(100.0, float(values.max()) + 4)
+    tops, wide = _top(values, low, high, False), WIDTH / len(folds)
+    middles = wide * (np.arange(len(folds)) + 0.5)
+    half = 0.35 * wide
+    dashes = [
+        "".join(f"M{at - half:.0f},{top:.0f}L{at + half:.0f},{top:.0f}" for at, top in zip(middles, column, strict=True))
+        for column in (tops[:, 0], tops[:, 1])
+    ]
+    bars = "".join(
+        f"M{at:.0f},{top:.0f}L{at:.0f},{end:.0f}" for at, top, end in zip(middles, tops[:, 3], tops[:, 2], strict=True)
+    )
+    ticks = nice_ticks(low, high)
+    places = _top(np.asarray(ticks), low, high, False) / HEIGHT * 100
+    return Chart(
+        lines=(("interval", bars), ("market", dashes[1]), ("own", dashes[0])),
+        x_ticks=tuple(Tick(round(float(middles[at]) / WIDTH * 100, 2), name) for at, name in _named_folds(folds)),
+        y_ticks=tuple(Tick(round(float(place), 2), text(value)) for place, value in zip(places, ticks, strict=True)),
+        rule=round(float(_top(np.asarray([50.0]), low, high, False)[0]) / HEIGHT * 100, 2) if low <= 50 <= high else None,
+    )
+
+
 def histogram(shown: Distribution) -> Histogram:
     """The bars of a distribution; the heights are shares of the highest."""
     highest, width = max(1, int(shown.counts.max())), WIDTH / len(shown.counts)
@@ -130,6 +158,15 @@ def time_ticks(first: pd.Timestamp, last: pd.Timestamp) -> tuple[Tick, ...]:
     months = pd.date_range(first, last, freq="MS")
     at = [day for day in months if (day.month - 1) % step == 0] or [first]
     return tuple(_time_tick(day, first, last, f"{day:%b %Y}" if len(at) < MOST_TICKS else f"{day:%b %y}") for day in at)
+
+
+def _named_folds(folds: Sequence[Fold]) -> list[tuple[int, str]]:
+    """At most six folds, by place: the first of some years, or by month where there are few years."""
+    years = [fold.first.year for fold in folds]
+    starts = [at for at, year in enumerate(years) if at == 0 or years[at - 1] != year]
+    if len(starts) > YEARS_ON_AXIS:
+        return [(at, str(years[at])) for at in starts[:: -(-len(starts) // MOST_TICKS)]]
+    return [(at, f"{folds[at].first:%b %y}") for at in range(0, len(folds), -(-len(folds) // (MOST_TICKS - 2)))]
 
 
 def _time_tick(day: pd.Timestamp, first: pd.Timestamp, last: pd.Timestamp, text: str) -> Tick:

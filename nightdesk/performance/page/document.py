@@ -61,6 +61,9 @@ def _book(figures: Mapping[str, float], trading: Trading) -> dict[str, Any]:
         **figures,
         "fills": trading.fills.to_dict("records"),
         "folds": [asdict(fold) for fold in trading.folds],
+        "gates": [asdict(gate) for gate in trading.gates],
+        "opens": [asdict(year) for year in trading.opens],
+        "restrictions": [asdict(row) for row in trading.restrictions],
     }
 
 

@@ -1,7 +1,7 @@
 """The page as one HTML document that needs nothing from elsewhere: style and pictures inside, no script."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from nightdesk.performance.metrics import LABELS, formatted
-from nightdesk.performance.page.charts import Chart, histogram, line_chart, signed
-from nightdesk.performance.page.tables import ROLLING_SESSIONS, YEAR
+from nightdesk.performance.page.charts import Chart, fold_chart, histogram, line_chart, signed
+from nightdesk.performance.page.tables import ROLLING_SESSIONS, YEAR, costs_so_far, rolling_turnover
 from nightdesk.performance.page.tearsheet import Tearsheet, Trading
 from nightdesk.performance.page.words import LEVEL, confidence
 from nightdesk.performance.sharpe import EDITIONS
 from schemas.equity import Equity
+from schemas.evidence import GateResult
 from schemas.fills import Fills
 
 HERE = Path(__file__).parent
 START = 100.0
 """Growth is drawn from here."""
 MOST_FILLS = 500
+MOST_RESTRICTIONS = 100
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 BOOK_LABELS = {name: LABELS[name] for name in ("exposure", "turnover", "costs_paid")} | {"cost_drag": "Cost drag [%/year]"}
 NONE = "n/a"
@@ -63,6 +65,11 @@ def page(sheet: Tearsheet) -> str:
         book=_book(sheet),
         fills=_fills(sheet.trading) if sheet.trading else [],
         most_fills=MOST_FILLS,
+        most_restrictions=MOST_RESTRICTIONS,
+        facts=sheet.trading.facts if sheet.trading else (),
+        gates=_gates(sheet.trading.gates) if sheet.trading else [],
+        opens=sheet.trading.opens if sheet.trading else (),
+        fold_picture=_folds(sheet.trading) if sheet.trading and sheet.trading.folds else None,
         percent=percent,
     )
 
@@ -84,7 +91,7 @@ def _pictures(sheet: Tearsheet) -> list[Picture]:
         says = f"Beta to {sheet.benchmark_name} over the last {ROLLING_SESSIONS} sessions, by session"
         pictures.append(Picture("Rolling beta", f"to {sheet.benchmark_name}, last {ROLLING_SESSIONS} sessions", chart, (), says))
     if sheet.trading:
-        pictures.append(_exposure(sheet.trading))
+        pictures += [_exposure(sheet.trading), *_trading(sheet.trading)]
     return pictures
 
 
@@ -112,6 +119,48 @@ def _exposure(trading: Trading) -> Picture:
     share = 100 * owned[Equity.positions_value] / owned[Equity.equity].where(owned[Equity.equity] > 0)
     chart = line_chart([("own", share)], signed, rule=0.0, fill=bool(share.notna().all()))
     return Picture("Exposure", "% of equity at each close", chart, (), "Value of the positions over equity, by session")
+
+
+def _trading(trading: Trading) -> Iterator[Picture]:
+    """What trading took: turnover, and costs."""
+    rolling = rolling_turnover(trading.equity, trading.fills)
+    if len(rolling):
+        chart = line_chart([("own", rolling)], plain_number, rule=0.0)
+        unit = f"times mean equity a year, last {ROLLING_SESSIONS} sessions"
+        yield Picture("Turnover", unit, chart, (), f"Turnover of the last {ROLLING_SESSIONS} sessions, by session")
+    paid = costs_so_far(trading.equity, trading.fills)
+    chart = line_chart([("own", paid)], plain_number, rule=0.0, fill=True)
+    says = f"Commission and slippage so far, {paid.iloc[-1]:,.2f} {trading.currency} at the end"
+    yield Picture("Costs", f"{trading.currency}, commission and slippage so far", chart, (), says)
+
+
+def plain_number(value: float) -> str:
+    """A number with no more places than it needs."""
+    return f"{value:,.6g}"
+
+
+def _folds(trading: Trading) -> Picture:
+    chart = fold_chart(trading.folds, plain_number)
+    better = sum(fold.accuracy > fold.baseline for fold in trading.folds)
+    legend = (("own", "accuracy"), ("market", "training majority"), ("interval", "interval"))
+    says = f"Accuracy of {len(trading.folds)} folds; {better} of them above their baseline"
+    unit = f"% of test rows; {better} of {len(trading.folds)} above their baseline"
+    return Picture("Accuracy by fold", unit, chart, legend, says)
+
+
+def _gates(gates: Sequence[GateResult]) -> list[dict[str, str]]:
+    return [
+        {
+            "name": gate.name,
+            "method": gate.method,
+            "result": "passed" if gate.passed else "not passed",
+            "bound": NONE if math.isnan(gate.bound) else _minus(f"{gate.bound:z.5f}"),
+            "limit": f"{gate.limit:g}",
+            "n": f"{gate.n:,}",
+            "needed": _minus(gate.needed),
+        }
+        for gate in gates
+    ]
 
 
 def _figures(sheet: Tearsheet) -> list[tuple[str, str, str]]:

@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from nightdesk.performance.metrics import NEW_HIGH_TOLERANCE, SESSIONS_PER_YEAR, drawdowns
+from schemas.equity import Equity
+from schemas.fills import Fills
 
 Floats = NDArray[np.float64]
 
@@ -88,6 +90,21 @@ def rolling_beta(returns: pd.Series, benchmark: pd.Series) -> pd.Series:
     own, market = returns.where(benchmark.notna()), benchmark.where(returns.notna())
     slope = own.rolling(ROLLING_SESSIONS, min_periods=2).cov(market) / market.rolling(ROLLING_SESSIONS, min_periods=2).var()
     return slope.where(np.isfinite(slope)).iloc[ROLLING_SESSIONS - 1 :]
+
+
+def rolling_turnover(equity: pd.DataFrame, fills: pd.DataFrame) -> pd.Series:
+    """Value traded in the last 126 sessions over their mean equity, a year, at each of them from the 126th on."""
+    owned = equity.set_index(Equity.session)[Equity.equity]
+    value = (fills[Fills.quantity].abs() * fills[Fills.price]).groupby(fills[Fills.session]).sum()
+    traded = value.reindex(owned.index, fill_value=0.0).rolling(ROLLING_SESSIONS).sum()
+    yearly = traded / owned.rolling(ROLLING_SESSIONS).mean() * SESSIONS_PER_YEAR / ROLLING_SESSIONS
+    return yearly.iloc[ROLLING_SESSIONS - 1 :]
+
+
+def costs_so_far(equity: pd.DataFrame, fills: pd.DataFrame) -> pd.Series:
+    """Commission and slippage paid up to each session, in the book's currency."""
+    paid = (fills[Fills.commission] + fills[Fills.slippage]).groupby(fills[Fills.session]).sum()
+    return paid.reindex(pd.DatetimeIndex(equity[Equity.session]), fill_value=0.0).cumsum()
 
 
 def distribution(returns: ArrayLike) -> Distribution:

@@ -13,7 +13,7 @@ from nightdesk.performance.metrics import cost_drag, costs_paid, drawdowns, expo
 from nightdesk.performance.page import tables, words
 from nightdesk.performance.sharpe import minimum_track_record_2012, moments, probabilistic_sharpe_2012
 from schemas.equity import Equity
-from schemas.evidence import GateResult
+from schemas.evidence import GateResult, Restriction
 from schemas.fills import Fills
 from schemas.records import Finding
 
@@ -37,14 +37,32 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class YearOfOpens:
+    """A year of a symbol whose open repeats the close before on `share` of its sessions; `fills` of the book fall into it."""
+
+    symbol: str
+    year: int
+    share: float
+    fills: int
+
+
+@dataclass(frozen=True)
 class Trading:
-    """What a backtest knows beside its returns: its book, its folds, and what the day's check finds in its bars."""
+    """What a backtest knows beside its returns: its book, its folds, and what the day's check finds in its bars.
+
+    `facts` are lines of (what, how it was), `says` further sentences of the first paragraph, `gates` all that judge it.
+    """
 
     currency: str
     equity: DataFrame[Equity]
     fills: DataFrame[Fills]
     folds: tuple[Fold, ...] = ()
     findings: tuple[Finding, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    says: tuple[str, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+    opens: tuple[YearOfOpens, ...] = ()
+    restrictions: tuple[Restriction, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,8 +121,8 @@ def tearsheet(
     return Tearsheet(
         title=title,
         headline=words.headline(int((returns.fillna(0) != 0).sum()), evidence["probabilistic_sharpe_2012"], gate),
-        sentences=tuple(words.sentences(returns, own, evidence, theirs, gate)),
-        warnings=tuple(_warnings(trading)) if trading else (),
+        sentences=tuple(words.sentences(returns, own, evidence, theirs, gate, trading.says if trading else ())),
+        warnings=tuple(opens_warnings(trading.fills, trading.findings)) if trading else (),
         notes=tuple(notes),
         returns=returns,
         benchmark=benchmark,
@@ -166,10 +184,10 @@ def _book(trading: Trading) -> dict[str, float]:
     }
 
 
-def _warnings(trading: Trading) -> Iterator[str]:
+def opens_warnings(fills: pd.DataFrame, findings: Sequence[Finding]) -> Iterator[str]:
     """Fills in years whose opens repeat the previous close."""
-    year_of_fill = trading.fills[Fills.session].dt.year
-    for finding in trading.findings:
+    year_of_fill = fills[Fills.session].dt.year
+    for finding in findings:
         years = {session.year for session in finding.sessions}
         n_affected = int(year_of_fill.isin(years).sum())
         if finding.code == REPEATS and n_affected:

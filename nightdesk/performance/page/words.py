@@ -1,7 +1,7 @@
 """What the evidence allows to say of a record, in plain sentences. It promises nothing."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -39,12 +39,14 @@ def sentences(
     evidence: Mapping[str, float],
     market: Mapping[str, float],
     gate: GateResult | None,
+    more: Sequence[str],
 ) -> Iterator[str]:
-    """The paragraph below the headline: what was seen, how sure that is, and what it can not tell."""
+    """The paragraph below the headline: what was seen, how sure that is, `more` of that, and what it can not tell."""
     yield _record(returns, performance, market)
     yield _sharpe(int(returns.notna().sum()), performance["sharpe"], evidence)
     if gate is not None:
         yield _excess(gate)
+    yield from more
     yield (
         "These figures describe the past of one record. They do not know how many others were tried before it, "
         "and they promise nothing about the next session."
