@@ -83,10 +83,12 @@ EXAMPLES: dict[str, Row] = {
     "gate.min_test_accuracy": Row(0.9),
     # the fit of Thursday is the first below this accuracy
     "gate.on_fail": Row("keep_champion", {**DAILY, "gate.min_test_accuracy": 0.527}, LONGER),
-    "signal.kind": Row("long_short", {"limits.allow_short": True, "signal.threshold": 1000.0}),
+    "signal.kind": Row(
+        "long_short", elsewhere="tests/unit/test_signals.py::test_a_threshold_and_a_kind_say_which_side_a_score_is_on"
+    ),
     "signal.threshold": Row(1000.0),
-    "rule.name": Row("moving_average_cross", RULE),
-    "rule.params": Row({"fast_sessions": 1, "slow_sessions": 2}, RULE | {"rule.name": "moving_average_cross"}),
+    "rule.name": Row("mean_reversion", RULE),
+    "rule.params": Row({"fast_sessions": 20}, RULE | {"rule.name": "moving_average_cross"}),
     "weights.file": Row(
         "other.csv", elsewhere="tests/integration/test_ruled_days.py::test_a_table_is_found_beside_the_strategy_that_names_it"
     ),
