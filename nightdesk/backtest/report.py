@@ -7,21 +7,23 @@ import numpy as np
 
 from nightdesk.backtest.run import Backtest
 from nightdesk.backtest.walk import NONE
+from nightdesk.performance.gate_words import gate_sentence
 from nightdesk.performance.metrics import formatted
 from nightdesk.portfolio.history import OUTCOMES
-from schemas.evidence import GateResult
+from schemas.evidence import GateResult, gate_document
 
 LIMITS = "The limits on orders and on the book (loss, drawdown, end date) were not applied."
 
 
 def conclusion(made: Backtest) -> str:
     """What the evidence allows to say, in words."""
-    accuracy, excess = made.evidence
+    said = {gate.name: gate for gate in made.evidence}
     sentences = [
         f"{len(made.equity)} sessions, one history.",
-        _accuracy_words(accuracy),
-        _excess_words(excess),
-        "Nothing here counts how many variants were tried before this one." if accuracy.passed or excess.passed else "",
+        _accuracy_words(said["accuracy"]),
+        _excess_words(said["excess return"]),
+        _deflated_words(said.get("deflated Sharpe")),
+        _overfitting_words(said.get("overfitting")),
         *made.warnings,
         LIMITS,
     ]
@@ -45,6 +47,7 @@ def facts(made: Backtest) -> list[tuple[str, str]]:
             "Equity",
             f"{_last(made, 'equity'):,.2f} {currency} from {made.capital:,.2f}; buy and hold {_last(made, 'benchmark'):,.2f}",
         ),
+        *((f"Gate: {gate.name}", gate_sentence(gate)) for gate in made.evidence),
     ]
 
 
@@ -69,7 +72,7 @@ def as_document(made: Backtest) -> dict[str, object]:
         "conclusion": conclusion(made),
         "warnings": list(made.warnings),
         "performance": made.figures,
-        "evidence": [{name: getattr(gate, name) for name in GateResult.__slots__} for gate in made.evidence],
+        "evidence": [gate_document(gate) for gate in made.evidence],
         "fits": [_fit(made, place) for place in range(len(walk.fits))],
         "fits_made": walk.fits_made,
         "orders": len(made.history.ordered),
@@ -98,6 +101,25 @@ def _excess_words(gate: GateResult) -> str:
         f"and with 95 % certainty more than {found['lower_per_year']:+.2%}"
     )
     return f"{seen}: {'an excess' if gate.passed else 'no excess is shown'}."
+
+
+def _deflated_words(gate: GateResult | None) -> str:
+    """How many configurations were tried, and what that leaves of the Sharpe ratio."""
+    if gate is None:
+        return "Nothing here counts how many variants were tried before this one."
+    tried = int(gate.figures["n_trials"])
+    counted = f"{tried} configurations were" if tried > 1 else "No other configuration was"
+    if math.isnan(gate.bound):
+        return f"{counted} tried for this target: what luck shows among so few is not defined, from 10 on it is."
+    above = "is above" if gate.passed else "is not shown to be above"
+    deflated = f"deflated Sharpe ratio {gate.bound:.3f}, wanted {gate.limit:g}"
+    return f"{counted} tried for this target: the Sharpe ratio {above} what luck alone shows ({deflated})."
+
+
+def _overfitting_words(gate: GateResult | None) -> str:
+    if gate is None:
+        return ""
+    return f"In its search the best of the past was no better than the median afterwards with a probability of {gate.bound:.2f}."
 
 
 def _statuses(made: Backtest) -> str:

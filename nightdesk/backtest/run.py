@@ -41,8 +41,8 @@ LEVEL = 0.05
 class Backtest:
     """What a strategy would have done. `equity` and `fills` are the frames of those names; ratios in `figures` are fractions.
 
-    `warnings` are what the checks of the bars say; `evidence` is the gate on accuracy, then the one on return. The limits on
-    orders and on the book are not applied.
+    `warnings` are what the checks of the bars say; `evidence` is the gate on accuracy, then the one on return, then what
+    `append_evidence` adds. The limits on orders and on the book are not applied.
     """
 
     strategy: Strategy

@@ -18,15 +18,24 @@ def backtest(
 ) -> None:
     """Play a strategy over history at once: its fits, signals, orders and costs as the days would have had them. No order leaves.
 
+    The ledger counts it as a trial of its configuration; the same again is none.
+
     Fits are kept: interrupted and started again it goes on where it was, and one more session fits nothing that is not due.
     """
+    from contextlib import closing
+
+    from nightdesk.backtest.evidence import append_evidence
     from nightdesk.backtest.run import run_backtest
     from nightdesk.cli.parsing import parsed_session
     from nightdesk.cli.print_backtest import print_backtest, shown_fits
+    from nightdesk.clock import WallClock
     from nightdesk.settings import prepare_environment, settings
+    from nightdesk.wiring.orders import open_ledger
 
     here = settings()
     prepare_environment(here)
     with shown_fits() as tell:
         made = run_backtest(strategy, parsed_session(start), parsed_session(end), capital, here, tell)
-    print_backtest(made, json)
+    with closing(open_ledger("paper", here)) as ledger:
+        judged = append_evidence(made, ledger, WallClock().now())
+    print_backtest(judged, json)

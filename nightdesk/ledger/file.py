@@ -22,17 +22,20 @@ from schemas.records import (
     CashEvent,
     Consent,
     Control,
+    Evidence,
     Fill,
     Mark,
     ModelRef,
     Order,
     OutsideChange,
+    Override,
     PositionEvent,
     Restatement,
     Run,
+    Trial,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """The schema version that this code writes."""
 
 Record = TypeVar(
@@ -42,14 +45,17 @@ Record = TypeVar(
     CashEvent,
     Consent,
     Control,
+    Evidence,
     Fill,
     Mark,
     ModelRef,
     Order,
     OutsideChange,
+    Override,
     PositionEvent,
     Restatement,
     Run,
+    Trial,
 )
 
 

@@ -81,6 +81,7 @@ EXAMPLES: dict[str, Row] = {
     "gate.min_test_accuracy": Row(0.9),
     # the fit of Thursday is the first below this accuracy
     "gate.on_fail": Row("keep_champion", {**DAILY, "gate.min_test_accuracy": 0.527}, LONGER),
+    "gate.require": Row(["accuracy"]),  # 52.8 % right, where the training majority was on 52.5 %
     "sizing.buffer": Row(0.5),
     "sizing.rebalance_band": Row(0.0, FRACTIONS, TWO),
     "sizing.increment": Row(0.001),
