@@ -321,6 +321,30 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Replacement:
+    """A strategy file replaced, at `path`: by a promotion (what its `challenger` learns with) or by a rollback.
+
+    `former` and `new` are the file's texts, the hashes those of their bytes. `evidence` is what was known, `reason` why it was
+    done without enough of it. `finished_at` is None until the new file stands.
+    """
+
+    number: int
+    strategy: str
+    kind: Literal["promotion", "rollback"]
+    path: str
+    challenger: str
+    former_sha256: str
+    new_sha256: str
+    former: str
+    new: str
+    evidence: Json
+    who: str
+    at: datetime
+    reason: str = ""
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BookState:
     """A book after the close of `session`, reconciled with its broker. Holdings are signed quantities; flat ones are absent."""
 

@@ -283,3 +283,22 @@ overrides = sa.Table(
     sa.Column("at", Instant, nullable=False),
     _text("reason"),
 )
+
+replacements = sa.Table(
+    "replacements",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    _text("strategy"),
+    _text("kind"),
+    sa.Column("path", sa.Text, nullable=False, index=True),
+    _text("challenger"),
+    _text("former_sha256"),
+    _text("new_sha256"),
+    _text("former"),
+    _text("new"),
+    sa.Column("evidence", sa.JSON, nullable=False),
+    _text("who"),
+    sa.Column("at", Instant, nullable=False),
+    _text("reason"),
+    sa.Column("finished_at", Instant),
+)

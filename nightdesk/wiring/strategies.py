@@ -17,10 +17,7 @@ def load_strategy(name: str, here: Settings) -> Strategy:
 
     Raises `Misconfigured` naming the key, the value and what is allowed.
     """
-    path = Path(name) if name.endswith(".toml") else here.strategies_dir / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in here.strategies_dir.glob("*.toml"))) or "none"
-        raise Misconfigured.value("strategy", name, f"a file that ends in .toml, or one of {here.strategies_dir}: {known}")
+    path = strategy_path(name, here)
     try:
         strategy = Strategy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -29,6 +26,15 @@ def load_strategy(name: str, here: Settings) -> Strategy:
         raise Misconfigured(f"{path}: {'; '.join(_sentence(row) for row in error.errors())}.", path=str(path)) from None
     require_features(strategy.features.columns)
     return strategy
+
+
+def strategy_path(name: str, here: Settings) -> Path:
+    """The file of a strategy. Raises `Misconfigured` where there is none."""
+    path = Path(name) if name.endswith(".toml") else here.strategies_dir / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in here.strategies_dir.glob("*.toml"))) or "none"
+        raise Misconfigured.value("strategy", name, f"a file that ends in .toml, or one of {here.strategies_dir}: {known}")
+    return path
 
 
 def _sentence(row: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""What was tried and what the gates said, of fits and of backtests; why a gate was overridden.
+"""What was tried and what the gates said, of fits and of backtests; why a gate was overridden; strategy files that were replaced.
 
 Revision ID: 0005
 """
@@ -59,6 +59,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_index(op.f("ix_overrides_book_id"), "overrides", ["book_id"], unique=False)
+    texts = ("path", "strategy", "kind", "challenger", "former_sha256", "new_sha256", "former", "new", "who", "reason")
+    op.create_table(
+        "replacements",
+        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in texts),
+        sa.Column("evidence", sa.JSON(), nullable=False),
+        sa.Column("at", database.Instant(), nullable=False),
+        sa.Column("finished_at", database.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_index(op.f("ix_replacements_path"), "replacements", ["path"], unique=False)
     if op.get_bind().dialect.name == "sqlite":
         for table in NEVER:
             for change in ("update", "delete"):
