@@ -38,6 +38,8 @@ def models(strategy: StrategyArgument, json: JsonOption = False) -> None:
         )
         gates = "".join(f"; {name} {'passed' if passed else 'not passed'}" for name, passed in row["gates"].items())
         print(f"  {'*' if row['trades'] else ' '} {row['cutoff']}  {row['status']:<10} {accuracy}{gates}")
+    if found["request"]:
+        print(f"  {found['request']}")
     for row in found["challengers"]:
         print(f"  challenger {row['name']}: {row['paper_sessions']} sessions on paper")
     for row in found["replacements"]:

@@ -5,18 +5,22 @@ from typing import Any
 
 from nightdesk.errors import Misconfigured
 from nightdesk.learning.champion import champion_of
+from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.sessions import exchange_sessions
 from nightdesk.settings import Settings
+from nightdesk.wiring.desk import new_tracker
 from nightdesk.wiring.orders import new_book, open_ledger
 from nightdesk.wiring.strategies import load_strategy, strategy_path
-from schemas.records import ModelRef
+from schemas.records import Mode, ModelRef
 from schemas.strategy import Strategy
+
+MODES: tuple[Mode, ...] = ("paper", "live")
 
 
 def models_document(name: str, here: Settings) -> dict[str, Any]:
-    """A paper book as plain JSON: `fits` (of this file's learning keys), `trades` and `why`, `challengers` (other files
-    of the folder with the same target), `replacements`."""
+    """A paper book as plain JSON: `fits` (of this file's learning keys), `trades` and `why`, `request`, `challengers` (other
+    files of the folder with the same target), `replacements`."""
     strategy = load_strategy(name, here)
     with closing(open_ledger("paper", here)) as ledger:
         own = _own(strategy, ledger)
@@ -27,6 +31,7 @@ def models_document(name: str, here: Settings) -> dict[str, Any]:
             "trades": f"the fit of {champion.cutoff} trades: {why}" if champion else "",
             "why": "" if champion else why,
             "fits": [_fit(model, model is champion) for model in own],
+            "request": _request(strategy, here),
             "challengers": _challengers(strategy, ledger, here),
             "replacements": [
                 {
@@ -43,6 +48,30 @@ def models_document(name: str, here: Settings) -> dict[str, Any]:
                 for row in rows
             ],
         }
+
+
+def _request(strategy: Strategy, here: Settings) -> str:
+    """What a person asked for by moving MLflow's alias `champion` by hand; "" where nobody did, or where MLflow is away.
+
+    The days set it to the newest fit that passed, on paper or live: one registered model has both.
+    """
+    newest: set[str] = set()
+    for mode in MODES:
+        if ledger_file(here.home, mode).is_file():
+            with closing(open_ledger(mode, here)) as ledger:
+                fits = ledger.models(new_book(strategy, mode).book_id)
+            newest |= {
+                model.mlflow_run_id for model in [fit for fit in fits if fit.status == "passed"][-1:] if model.mlflow_run_id
+            }
+    if not newest:
+        return ""
+    run_id = new_tracker(here).run_of_alias(strategy.name, "champion")
+    if not run_id or run_id in newest:
+        return ""
+    return (
+        f"MLflow's alias champion of {strategy.name} was moved by hand to the run {run_id}: a request. It changes nothing; "
+        "`nightdesk promote` makes a challenger the champion."
+    )
 
 
 def _own(strategy: Strategy, ledger: Ledger) -> list[ModelRef]:
