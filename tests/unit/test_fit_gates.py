@@ -1,14 +1,22 @@
 """A fit is judged beside the training majority; what a required gate says stands in the reason."""
 
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from nightdesk.backtest.run import run_backtest
 from nightdesk.day.gates import fit_gates, judged, required
+from nightdesk.day.play import play_day
 from nightdesk.learning.fit import DOWN, UP, Fit
+from nightdesk.performance.report import facts
+from schemas.reports import DayReport
 from schemas.strategy import Gate
+from tests.desks import settings_in
+from tests.strategy_documents import NO_MLFLOW, saved, seed, with_key
 
 REQUIRED = Gate.model_validate({"require": ["accuracy"]})
 
@@ -58,3 +66,13 @@ def test_a_required_gate_that_passes_and_one_that_is_not_required_change_nothing
 def test_a_degenerate_fit_is_shown_to_no_gate() -> None:
     nothing = a_fit(0, 0, estimator=None, status="degenerate", reason="too few")
     assert fit_gates(nothing, 1) == () and required(nothing, REQUIRED, 1) is nothing
+
+
+def test_a_required_gate_keeps_day_and_backtest_from_trading_for_the_same_reason(tmp_path: Path) -> None:
+    path = saved(with_key(seed(), "gate.require", ["accuracy"]), tmp_path)
+    here = settings_in(tmp_path / "home", mlflow_uri=NO_MLFLOW)
+    day = play_day(path, date(2018, 12, 3), "paper", "manual", here)
+    made = run_backtest(path, date(2018, 12, 3), date(2018, 12, 6), None, here, lambda done, of: None)
+    assert isinstance(day, DayReport) and day.outcome == "no trade: gate"
+    assert day.reason == made.walk.fits[0].reason and "the gate accuracy not passed" in day.reason
+    assert len(made.fills) == 0 and "not passed" in dict(facts(day))["Evidence"]
