@@ -29,9 +29,9 @@ from nightdesk.learning.model_file import TRUSTED_TYPES, load_model, save_model
 from nightdesk.settings import Settings
 from nightdesk.tracking.spool import Spool
 from nightdesk.tracking.tracker import DayLog, FitLog, Tracker
-from nightdesk.wiring.orders import new_book, open_ledger
+from nightdesk.wiring.orders import open_ledger
 from nightdesk.wiring.strategies import load_strategy
-from schemas.records import ModelRef
+from tests.ledgers import append_fits
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 PICTURES = {"plots/equity.png": PNG}
@@ -334,14 +334,8 @@ def test_an_alias_that_was_moved_by_hand_is_reported_as_a_request(home: Path) ->
     first, second = (tracker.log_fit(made_fit_log(home, n_trees=trees)[0], f"fit/{trees}") for trees in (3, 4))
     settings = Settings(home=home)
     strategy = load_strategy("sp500_svc", settings)
-    book = new_book(strategy, "paper")
-    ends: dict[str, Any] = dict.fromkeys(("train_first", "train_last", "test_first", "test_last"))
-    hashes = {"config_sha256": strategy.learning_sha256, "data_sha256": "", "sha256": ""}
     with closing(open_ledger("paper", settings)) as ledger:
-        ledger.open_book(book)
-        for run_id, day in ((first, date(2018, 11, 1)), (second, date(2018, 12, 3))):
-            said: Any = {"file": "", "file_sha256": "", "status": "passed", "reason": "", "mlflow_run_id": run_id}
-            ledger.append_model(ModelRef(run_id, book.book_id, "e", day, **ends, **hashes, **said), promote=True)
+        append_fits(ledger, strategy, {date(2018, 11, 1): first, date(2018, 12, 3): second})
     client = client_of(home)
     client.rename_registered_model("spx", strategy.name)
     assert models_document("sp500_svc", settings)["request"] == ""

@@ -27,7 +27,8 @@ from nightdesk.settings import CHECKOUT, Settings
 from nightdesk.wiring.orders import account_lock, new_book, open_ledger
 from nightdesk.wiring.promoted import promoted_text
 from nightdesk.wiring.strategies import load_strategy
-from schemas.records import Mark, ModelRef, Replacement
+from schemas.records import Mark, Replacement
+from tests.ledgers import append_fits
 
 SEED = (CHECKOUT / "strategies" / "sp500_svc.toml").read_text()
 OTHER = SEED.replace('name = "sp500_svc"', 'name = "rival"').replace("train_fraction = 0.8  ", "train_fraction = 0.7  ")
@@ -56,13 +57,9 @@ def played(here: Settings, name: str, better: float, days: list[date] = DAYS) ->
     money = [(Decimal(f"{one:.2f}"), Decimal(f"{other:.2f}")) for one, other in zip(equity, held, strict=True)]
     rows = zip(days, money, strict=True)
     marks = [Mark(book.book_id, day, one, Decimal(0), one, Decimal(0), other) for day, (one, other) in rows]
-    ends: dict[str, Any] = dict.fromkeys(("train_first", "train_last", "test_first", "test_last"))
-    hashes = {"config_sha256": strategy.learning_sha256, "data_sha256": "", "sha256": "", "file_sha256": ""}
-    fit = ModelRef(f"{name}/1", book.book_id, "e", days[0], **ends, **hashes, file="", status="passed", reason="fine")
     with closing(open_ledger("paper", here)) as ledger:
-        ledger.open_book(book)
+        append_fits(ledger, strategy, {days[0]: ""})
         ledger.append_marks(marks)
-        ledger.append_model(fit, promote=True)
 
 
 def file_of(here: Settings) -> str:
