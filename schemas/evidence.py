@@ -1,9 +1,10 @@
 """What a gate says of a record, and what limits did to it."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from schemas.records import State
 
@@ -34,3 +35,24 @@ class Restriction:
     session: date
     state: State | Literal[""]
     reason: str
+
+
+def gate_document(gate: GateResult) -> dict[str, Any]:
+    """A gate's word as plain JSON: what is undefined or without bound is null."""
+    plain = asdict(gate) | {"bound": _finite(gate.bound), "limit": _finite(gate.limit)}
+    return plain | {"figures": {name: _finite(value) for name, value in gate.figures.items()}}
+
+
+def gate_of(document: Mapping[str, Any]) -> GateResult:
+    """The `GateResult` of a document that `gate_document` made."""
+    bound, limit = _number(document["bound"]), _number(document["limit"])
+    figures = {name: _number(value) for name, value in document["figures"].items()}
+    return GateResult(**{**document, "bound": bound, "limit": limit, "figures": figures})
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,6 +1,6 @@
 """Frozen records that cross borders. No pandas: the process that orders imports these and the ledger alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -114,6 +114,7 @@ class ModelRef:
 
     `metrics` holds train_accuracy, test_accuracy, test_baseline (always the training majority), n_train, n_test and
     what else was scored; `status` is "passed" or "failed" (the gate), or "degenerate" (no usable fit; `reason` says why).
+    `gates` are documents of `GateResult`, one for each honest gate that the fit was shown to.
     """
 
     model_id: str
@@ -133,6 +134,7 @@ class ModelRef:
     reason: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     mlflow_run_id: str = ""
+    gates: Sequence[Json] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,76 @@ class OutsideChange:
     adopted_at: datetime | None = None
     adopted_by: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One configuration evaluated for a target over the sessions from `first` to `last`; a row for each search that did so.
+
+    `sharpe` is that of the returns after costs, a session, 0 where they do not vary. `origin` "search" has a `search_id`.
+    `returns` are those of the `n_sessions` sessions (`nightdesk.performance.trials.packed_returns`), b"" where not kept.
+    """
+
+    config_sha256: str
+    target_sha256: str
+    strategy: str
+    first: date
+    last: date
+    n_sessions: int
+    sharpe: float
+    origin: Literal["backtest", "search"]
+    evaluated_at: datetime
+    search_id: str = ""
+    returns: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the gates said of a configuration's backtest from `first` to `last`. `gates` are documents of `GateResult`."""
+
+    config_sha256: str
+    target_sha256: str
+    strategy: str
+    first: date
+    last: date
+    bars_sha256: str
+    gates: Sequence[Json]
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Why a book trades live although `lines` of its checklist were not right; "" where all were, later on."""
+
+    book_id: str
+    lines: str
+    who: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A strategy file replaced, at `path`: by a promotion (what its `challenger` learns with) or by a rollback.
+
+    `former` and `new` are the file's texts, the hashes those of their bytes. `evidence` is what was known, `reason` why it was
+    done without enough of it. `finished_at` is None until the new file stands.
+    """
+
+    number: int
+    strategy: str
+    kind: Literal["promotion", "rollback"]
+    path: str
+    challenger: str
+    former_sha256: str
+    new_sha256: str
+    former: str
+    new: str
+    evidence: Json
+    who: str
+    at: datetime
+    reason: str = ""
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,16 @@ class Gate(Section):
 
     min_test_accuracy: float = Field(0.5, ge=0, le=1, description="The test accuracy must be above this.")
     on_fail: Literal["no_trade", "keep_champion"] = Field("no_trade", description="What a failed gate means.")
+    require: tuple[Literal["accuracy"], ...] = Field(
+        (), description="Honest gates that a fit must pass as well; accuracy: better than the training majority, at 5 %."
+    )
+
+    @field_validator("require")
+    @classmethod
+    def _each_once(cls, require: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(require)) != len(require):
+            raise ValueError("each gate once")
+        return require
 
 
 class Signal(Section):
@@ -316,6 +326,17 @@ class Strategy(Section):
         So a key that a later version adds leaves the hashes of older files alone. A default, once published, never changes.
         """
         return _sha256(self.model_dump(mode="json", exclude_defaults=True))
+
+    @property
+    def config_sha256(self) -> str:
+        """SHA-256 of the configuration that a trial evaluates: every key not at its default but name, capital and [broker]."""
+        return _sha256(self.model_dump(mode="json", exclude={"name", "capital", "broker"}, exclude_defaults=True))
+
+    @property
+    def target_sha256(self) -> str:
+        """SHA-256 of what is traded and predicted: instruments, source and [target]; its trials count together."""
+        aimed_at: Any = {"market": {"source", "instruments"}, "target": True}
+        return _sha256(self.model_dump(mode="json", include=aimed_at, exclude_defaults=True))
 
     @property
     def learning_sha256(self) -> str:

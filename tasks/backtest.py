@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from nightdesk.backtest import log, report, run
+from nightdesk.backtest.evidence import recorded
 from nightdesk.backtest.page import page_path, page_text
 from nightdesk.backtest.run import Backtest
 from nightdesk.errors import TryAgain
@@ -33,10 +34,10 @@ def _outside_failed(_task: Any, _run: Any, state: Any) -> bool:
 def walk_forward(strategy: str, start: date | None, end: date | None, capital: float | None) -> Backtest:
     """Fit, signal and simulate over the whole range.
 
-    Reads: the strategy file, its bars, the cache of fits. Writes: the cache of fits; a progress artifact in Prefect. Tried again
-    only where something outside failed; what was fitted is kept.
+    Reads: the strategy file, its bars, the cache of fits. Writes: the cache of fits, a trial and its evidence in the paper
+    ledger; a progress artifact in Prefect. Tried again only where something outside failed; what was fitted is kept.
     """
-    made = run.run_backtest(strategy, start, end, capital, settings(), _progress())
+    made = recorded(run.run_backtest(strategy, start, end, capital, settings(), _progress()), settings())
     get_run_logger().info("%d sessions, %d fits made", len(made.equity), made.walk.fits_made)
     return made
 

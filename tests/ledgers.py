@@ -1,6 +1,7 @@
 """Records of a made-up book, and what child processes do to its ledger. Imported by spawned processes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from multiprocessing.synchronize import Barrier
@@ -12,7 +13,9 @@ import sqlalchemy as sa
 from nightdesk.ledger import tables
 from nightdesk.ledger.book import book_id
 from nightdesk.ledger.store import Ledger
-from schemas.records import Book, Decision, Fill, Order, Run
+from nightdesk.wiring.orders import new_book
+from schemas.records import Book, Decision, Fill, ModelRef, Order, Run
+from schemas.strategy import Strategy
 
 BOOK = Book(book_id("paper", "acct", "seed"), "acct", "paper", "seed", "USD", Decimal(100000))
 DAY, NEXT = date(2018, 12, 3), date(2018, 12, 4)
@@ -50,6 +53,16 @@ def a_fill(fill_id: str = "f-1", order_id: str = "o-1", quantity: str = "10", pr
 
 def a_run(run_id: str = "r-1", started_at: datetime = START) -> Run:
     return Run(run_id, BOOK.book_id, DAY, "manual", False, started_at)
+
+
+def append_fits(ledger: Ledger, strategy: Strategy, runs: Mapping[date, str]) -> None:
+    """Fits of a strategy's paper book that passed: the MLflow run of each by its cut-off."""
+    book = ledger.open_book(new_book(strategy, "paper"))
+    ends: dict[str, Any] = dict.fromkeys(("train_first", "train_last", "test_first", "test_last"))
+    made: Any = {"config_sha256": strategy.learning_sha256, "data_sha256": "", "sha256": "", "file": "", "file_sha256": ""}
+    for day, run_id in runs.items():
+        fit = ModelRef(f"{book.book_id}/{day}", book.book_id, "e", day, **ends, **made, status="passed", reason="fine")
+        ledger.append_model(replace(fit, mlflow_run_id=run_id), promote=True)
 
 
 def open_at_the_barrier(path: Path, start: Barrier) -> None:

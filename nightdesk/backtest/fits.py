@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightdesk.backtest.rows import Floats, Rows
+from nightdesk.day.gates import required
 from nightdesk.learning.fit import DOWN, UP, fit, predictions
 from nightdesk.learning.model_file import load_model, save_model
 from schemas.strategy import Gate, Model
@@ -66,13 +67,14 @@ class Made:
 class Task:
     """A fit to make: its key, the rows known at its cut-off, and all rows that it may have to predict.
 
-    `lasting`: more sessions may come that it has to predict; its model is kept.
+    `lasting`: more sessions may come that it has to predict; its model is kept. `horizon_sessions` is that of its labels.
     """
 
     key: str
     known: Rows
     later: Rows
     lasting: bool
+    horizon_sessions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def _kept(task: Task, cache: FitCache, model: Model, gate: Gate) -> tuple[str, M
 
 
 def _made(task: Task, model: Model, gate: Gate, folder: Path) -> Made:
-    made = fit(task.known.features(), task.known.labels(), model, gate)
+    made = required(fit(task.known.features(), task.known.labels(), model, gate), gate, task.horizon_sessions)
     file = file_sha256 = ""
     if made.estimator is not None and task.lasting:
         path, file_sha256 = save_model(made.estimator, folder / "models")

@@ -10,21 +10,23 @@ import numpy as np
 
 from nightdesk.backtest.run import Backtest
 from nightdesk.backtest.walk import NONE
+from nightdesk.performance.gate_words import gate_sentence
 from nightdesk.performance.metrics import formatted
 from nightdesk.performance.page.tearsheet import REPEATS, opens_warnings
 from nightdesk.portfolio.history import OUTCOMES
-from schemas.evidence import GateResult
+from schemas.evidence import GateResult, gate_document
 
+DEFLATED = "deflated Sharpe"
 NO_END = "it lasts until a person releases it, which no backtest does"
 
 
 def conclusion(made: Backtest) -> str:
     """What the evidence allows to say, in words."""
-    passed = any(gate.passed for gate in made.evidence)
+    counted = any(gate.name == DEFLATED for gate in made.evidence)
     sentences = [
         f"{len(made.equity)} sessions, one history.",
         *evidence_words(made),
-        "Nothing here counts how many variants were tried before this one." if passed else "",
+        "" if counted else "Nothing here counts how many variants were tried before this one.",
         *warnings_of(made),
         *restriction_words(made),
     ]
@@ -33,8 +35,7 @@ def conclusion(made: Backtest) -> str:
 
 def evidence_words(made: Backtest) -> list[str]:
     """A sentence for each gate."""
-    own = {"accuracy": accuracy_words, "excess return": _excess_words}
-    return [own.get(gate.name, _gate_words)(gate) for gate in made.evidence]
+    return [SENTENCES[gate.name](gate) for gate in made.evidence]
 
 
 def warnings_of(made: Backtest) -> list[str]:
@@ -68,6 +69,7 @@ def facts(made: Backtest) -> list[tuple[str, str]]:
             "Equity",
             f"{_last(made, 'equity'):,.2f} {currency} from {made.capital:,.2f}; buy and hold {_last(made, 'benchmark'):,.2f}",
         ),
+        *((f"Gate: {gate.name}", gate_sentence(gate)) for gate in made.evidence),
     ]
 
 
@@ -125,7 +127,7 @@ def as_document(made: Backtest) -> dict[str, object]:
         "conclusion": conclusion(made),
         "warnings": warnings_of(made),
         "performance": made.figures,
-        "evidence": [{name: getattr(gate, name) for name in GateResult.__slots__} for gate in made.evidence],
+        "evidence": [gate_document(gate) for gate in made.evidence],
         "fits": [_fit(made, place) for place in range(len(walk.fits))],
         "folds": [{name: _day(value) for name, value in asdict(fold).items()} for fold in made.folds],
         "fits_made": walk.fits_made,
@@ -160,8 +162,27 @@ def _excess_words(gate: GateResult) -> str:
     return f"{seen}: {'an excess' if gate.passed else 'no excess is shown'}."
 
 
-def _gate_words(gate: GateResult) -> str:
-    return f"The gate on {gate.name} {'passed' if gate.passed else 'did not pass'}. {gate.needed}".strip()
+def _deflated_words(gate: GateResult) -> str:
+    """How many configurations were tried, and what that leaves of the Sharpe ratio."""
+    tried = int(gate.figures["n_trials"])
+    counted = f"{tried} configurations were" if tried > 1 else "No other configuration was"
+    if math.isnan(gate.bound):
+        return f"{counted} tried for this target: what luck shows among so few is not defined, from 10 on it is."
+    above = "is above" if gate.passed else "is not shown to be above"
+    deflated = f"deflated Sharpe ratio {gate.bound:.3f}, wanted {gate.limit:g}"
+    return f"{counted} tried for this target: the Sharpe ratio {above} what luck alone shows ({deflated})."
+
+
+def _overfitting_words(gate: GateResult) -> str:
+    return f"In its search the best of the past was no better than the median afterwards with a probability of {gate.bound:.2f}."
+
+
+SENTENCES = {
+    "accuracy": accuracy_words,
+    "excess return": _excess_words,
+    DEFLATED: _deflated_words,
+    "overfitting": _overfitting_words,
+}
 
 
 def _day(value: object) -> object:

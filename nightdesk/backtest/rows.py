@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from nightdesk.learning import estimator, fit, split
 from nightdesk.learning.fit import KEYS, feature_names
+from nightdesk.performance import bootstrap, excess, gates
 from schemas.features import Features
 from schemas.labels import Labels
 from schemas.strategy import Gate, Model
 
 FITTING = (estimator, fit, split)
 """The modules whose code makes a fit: another text of theirs is another fit."""
+JUDGING = (gates, excess, bootstrap)
+"""The modules that judge it as well where the strategy requires a gate."""
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy")
 LEARNT_FROM = {"estimator", "params", "scaler", "train_fraction", "min_train_sessions", "deploy"}
 Floats = NDArray[np.float64]
@@ -101,8 +104,9 @@ def fit_keys(rows: Rows, cutoffs: Sequence[np.datetime64], model: Model, gate: G
 
 
 def _recipe(names: Sequence[str], model: Model, gate: Gate) -> bytes:
-    code = [hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest() for module in FITTING]
-    told = {"model": model.model_dump(mode="json", include=LEARNT_FROM), "gate": gate.min_test_accuracy}
+    modules = FITTING + JUDGING if gate.require else FITTING
+    code = [hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest() for module in modules]
+    told = {"model": model.model_dump(mode="json", include=LEARNT_FROM), "gate": gate.min_test_accuracy, "require": gate.require}
     made_by = {"code": code, "packages": [version(name) for name in PACKAGES]}
     return json.dumps({"features": list(names), **told, **made_by}, sort_keys=True).encode() + b"\n"
 

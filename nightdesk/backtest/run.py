@@ -48,7 +48,8 @@ class Backtest:
     """What a strategy would have done. `equity` and `fills` are the frames of those names; ratios in `figures` are fractions.
 
     `findings` are what the checks of the bars warn of; `evidence` is the gate on accuracy, where there is a model, then the one
-    on return. `opens` are the years of fills whose opens are hardly ever real ones, `restrictions` what limits changed.
+    on return, then what `append_evidence` adds. `opens` are the years of fills whose opens are hardly ever real ones,
+    `restrictions` what limits changed.
     """
 
     strategy: Strategy

@@ -118,6 +118,7 @@ def _tasks(labelled: Rows, known: Rows, sessions: pd.DatetimeIndex, due: list[in
             known=labelled.part(0, labelled.known_at(days[place])),
             later=known.between(days[place], days[min(place + oldest, len(days) - 1)]),
             lasting=place + oldest >= len(days),
+            horizon_sessions=strategy.target.horizon_sessions,
         )
         for key, place in zip(keys, due, strict=True)
     ]

@@ -19,6 +19,7 @@ from nightdesk.cli import (
     halt,
     lineage,
     live,
+    models,
     quarantine,
     replay,
     status,
@@ -56,6 +57,9 @@ app.command("reject")(consent.reject)
 app.command("console")(console.console)
 app.command("halt")(halt.halt)
 app.command("resume")(halt.resume)
+app.command("models")(models.models)
+app.command("promote")(models.promote)
+app.command("rollback")(models.rollback)
 app.command("live")(live.live)
 app.command("stop")(stop.stop)
 app.command("flatten")(stop.flatten)

@@ -23,10 +23,13 @@ def backtest(
 ) -> None:
     """Play a strategy over history at once: its fits, signals, orders and costs as the days would have had them. No order leaves.
 
+    The ledger counts it as a trial of its configuration; the same again is none.
+
     Fits are kept: interrupted and started again it goes on where it was, and one more session fits nothing that is not due.
     With --json the numbers go to standard output, and the page is made only where -o names it. The run is logged to MLflow at the
     end; where MLflow is away it is kept and sent later.
     """
+    from nightdesk.backtest.evidence import recorded
     from nightdesk.backtest.log import log_backtest
     from nightdesk.backtest.page import page_path, page_text
     from nightdesk.backtest.run import run_backtest
@@ -42,10 +45,11 @@ def backtest(
         require_page(output)
     with shown_fits() as tell:
         made = run_backtest(strategy, parsed_session(start), parsed_session(end), capital, here, tell)
-    page = page_text(made)
-    target = output or (None if json or not page else page_path(made, here.home))
+    judged = recorded(made, here)
+    page = page_text(judged)
+    target = output or (None if json or not page else page_path(judged, here.home))
     if target is not None:
         save_page(page, target)
-    print_backtest(made, json, target)
+    print_backtest(judged, json, target)
     tracker = new_tracker(here)
-    print_logged(log_backtest(made, page, tracker), tracker)
+    print_logged(log_backtest(judged, page, tracker), tracker)

@@ -12,10 +12,18 @@ if TYPE_CHECKING:
 OverrideOption = Annotated[
     str, typer.Option(help="Why it goes live although it was hardly played on paper, or its gate failed; kept with your name.")
 ]
+OverrideGatesOption = Annotated[
+    str, typer.Option(help="Why it goes live although its honest gates did not pass; kept with your name, shown by status.")
+]
 AccountOption = Annotated[str, typer.Option(help="The account's number, where nobody sits at a terminal to type it.")]
 
 
-def live(strategy: StrategyArgument, override: OverrideOption = "", account: AccountOption = "") -> None:
+def live(
+    strategy: StrategyArgument,
+    override: OverrideOption = "",
+    account: AccountOption = "",
+    override_gates: OverrideGatesOption = "",
+) -> None:
     """Let a strategy trade real money: a checklist, then the account's number typed by you, then its deployments.
 
     Capital, limits, end date and whether a person is asked (broker.execution) are those of the strategy file. Nothing is changed
@@ -24,7 +32,7 @@ def live(strategy: StrategyArgument, override: OverrideOption = "", account: Acc
     import getpass
 
     from nightdesk.cli.deployments import deploy_live
-    from nightdesk.cli.preflight import preflight
+    from nightdesk.cli.preflight import OVERRIDE, OVERRIDE_GATES, preflight
     from nightdesk.clock import WallClock
     from nightdesk.errors import Misconfigured
     from nightdesk.ledger.halts import submit_live
@@ -35,20 +43,23 @@ def live(strategy: StrategyArgument, override: OverrideOption = "", account: Acc
     here = settings()
     chosen = load_strategy(strategy, here)
     lines = preflight(chosen, here)
-    waived = [line for line in lines if not line.ok and line.waivable and override.strip()]
+    reasons = {name: text.strip() for name, text in ((OVERRIDE, override), (OVERRIDE_GATES, override_gates)) if text.strip()}
+    waived = [line for line in lines if not line.ok and any(name in reasons for name in line.waived_by)]
     for line in lines:
         verdict = "OK" if line.ok else "waived" if line in waived else "MISSING"
         print(f"{verdict:<8} {line.name:<9} {line.found}")
     missing = [line for line in lines if not line.ok and line not in waived]
     if missing:
-        more = " --override says why you go on." if all(line.waivable for line in missing) else ""
+        options = " and ".join(sorted({line.waived_by[-1] for line in missing if line.waived_by}))
+        more = f" {options} can say why you go on." if all(line.waived_by for line in missing) else ""
         raise Misconfigured(f"{chosen.name} is not live, nothing was changed: {', '.join(row.name for row in missing)}.{more}")
     number, terms = str(chosen.broker.account_number), _terms(chosen)
     _require_typed(number, account, f"{chosen.name} will trade on the account {number}: {terms}.")
 
-    reason = f"live: {terms}" + (f"; override ({', '.join(row.name for row in waived)}): {override.strip()}" if waived else "")
+    why, names = "; ".join(reasons.values()), ", ".join(row.name for row in waived)
+    reason = f"live: {terms}" + (f"; override ({names}): {why}" if waived else "")
     ledger = open_ledger("live", here)
-    submit_live(ledger, new_book(chosen, "live"), getpass.getuser(), WallClock().now(), reason)
+    submit_live(ledger, new_book(chosen, "live"), getpass.getuser(), WallClock().now(), reason, names, why)
     ledger.close()
     print(f"LIVE: {', '.join(deploy_live(strategy, chosen))}. `nightdesk stop` ends it.")
 

@@ -23,10 +23,13 @@ from nightdesk.sessions import Sessions, exchange_sessions
 from nightdesk.settings import Settings
 from nightdesk.wiring.markets import source_of, store_of
 from nightdesk.wiring.orders import new_book, new_broker, open_ledger, open_order_desk
+from schemas.evidence import gate_of
 from schemas.strategy import Strategy
 
 OWN_LIMITS: Final = ("max_order_notional", "max_position_share", "max_daily_loss", "max_drawdown", "end_date")
 """Keys of [limits] that must stand in the file: a default is nobody's word."""
+OVERRIDE: Final = "--override"
+OVERRIDE_GATES: Final = "--override-gates"
 PAPER_SESSIONS: Final = 21
 """So many sessions, a month, a strategy should have played on paper."""
 CALENDAR_SESSIONS: Final = 10
@@ -35,12 +38,13 @@ LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One check. What is not `ok` keeps the strategy from going live, unless it is `waivable` and a person gives a reason."""
+    """One check. What is not `ok` keeps the strategy from going live, unless a person gives a reason in one of the options that
+    waive it."""
 
     name: str
     ok: bool
     found: str
-    waivable: bool = False
+    waived_by: tuple[str, ...] = ()
 
 
 class Candidate:
@@ -83,7 +87,7 @@ def _line(name: str, check: Callable[[Candidate], str], candidate: Candidate, mi
     try:
         return Line(name, True, check(candidate))
     except NightdeskError as error:
-        return Line(name, False, error.message, waivable=name in WAIVABLE)
+        return Line(name, False, error.message, WAIVABLE.get(name, ()))
 
 
 @contextmanager
@@ -226,18 +230,41 @@ def _paper_marks(asked: Candidate) -> Sequence[object]:
 
 
 def _gate(asked: Candidate) -> str:
-    """The newest fit of the paper book; there are no backtests yet."""
-    if not ledger_file(asked.here.home, "paper").is_file():
-        raise Misconfigured("No model was fitted yet; no backtest on record.")
+    """The newest fit of the paper book; what is not fitted has its backtest alone."""
     if asked.strategy.kind != "model":
-        raise Misconfigured(f"{NOT_FITTED[asked.strategy.kind].capitalize()}, so no gate has judged it; no backtest on record.")
+        return f"{NOT_FITTED[asked.strategy.kind]}: its evidence is its backtest"
+    if not ledger_file(asked.here.home, "paper").is_file():
+        raise Misconfigured("No model was fitted yet.")
     with closing(open_ledger("paper", asked.here)) as ledger:
         models = ledger.models(new_book(asked.strategy, "paper").book_id)
     own = [model for model in models if model.config_sha256 == asked.strategy.learning_sha256]
     if not own or own[-1].status != "passed":
         said = f"of {own[-1].cutoff}: {own[-1].reason}" if own else "by this strategy file: there is none"
-        raise Misconfigured(f"The newest fit {said}; no backtest on record.")
-    return f"{own[-1].reason} (fit of {own[-1].cutoff}); no backtest on record"
+        raise Misconfigured(f"The newest fit {said}.")
+    return f"{own[-1].reason} (fit of {own[-1].cutoff})"
+
+
+def _evidence(asked: Candidate) -> str:
+    """What the honest gates said of the newest backtest of this very configuration."""
+    strategy, found, tried = asked.strategy, None, 0
+    if ledger_file(asked.here.home, "paper").is_file():
+        with closing(open_ledger("paper", asked.here)) as ledger:
+            found = ledger.evidence_of(strategy.config_sha256)
+            tried = len(ledger.trials_of(strategy.target_sha256))
+    if found is None:
+        raise Misconfigured(
+            f"No backtest of this strategy file, as it is now, is on record: `nightdesk backtest {strategy.name}`."
+        )
+    gates = [gate_of(document) for document in found.gates]
+    span = f"the backtest from {found.first} to {found.last}"
+    if failed := [f"{gate.name}: {gate.needed}" for gate in gates if not gate.passed]:
+        raise Misconfigured(f"Of {span} {len(failed)} of {len(gates)} gates did not pass. {' '.join(failed)}")
+    counted = max((int(gate.figures["n_trials"]) for gate in gates if gate.name == "deflated Sharpe"), default=tried)
+    if tried > counted:
+        raise Misconfigured(
+            f"{tried - counted} more configurations were tried since {span}: `nightdesk backtest {strategy.name}`."
+        )
+    return f"{', '.join(gate.name for gate in gates)} passed, in {span}"
 
 
 def _notices(asked: Candidate) -> str:
@@ -268,7 +295,9 @@ CHECKS: dict[str, tuple[Callable[[Candidate], str], Sequence[str]]] = {
     "books": (_books, (*REACHED, "account", "clock", "capital")),
     "paper": (_paper, ()),
     "gate": (_gate, ()),
+    "evidence": (_evidence, ()),
     "notices": (_notices, ()),
     "prefect": (_prefect, ()),
 }
-WAIVABLE = ("paper", "gate")
+WAIVABLE: Final = {"paper": (OVERRIDE,), "gate": (OVERRIDE, OVERRIDE_GATES), "evidence": (OVERRIDE_GATES,)}
+"""Which options waive a check."""

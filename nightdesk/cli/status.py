@@ -26,6 +26,8 @@ def _print_book(row: dict[str, Any]) -> None:
     print(f"{row['book']}  opened {row['opened']}, {row['sessions']} sessions")
     if row["state"] != "ACTIVE":
         print(f"  State     {row['state']} by {row['who']} at {row['at']}: {row['why']}")
+    if row["override"]:
+        print(f"  Override  {row['override']}")
     for sentence in row["outside_changes"]:
         print(f"  Outside   {sentence}: nightdesk adopt")
     print(f"  Last day  {row['session']}: {row['outcome']}: {row['reason']}")

@@ -1,5 +1,7 @@
 """Step 6: params, metrics, model, data version -> MLflow. A sink: the day goes on without it."""
 
+import math
+
 import pandas as pd
 
 from nightdesk.day.desk import Day, step
@@ -8,6 +10,7 @@ from nightdesk.learning.fit import Fit
 from nightdesk.performance.plots import confusion_matrix_plot, equity_plot
 from nightdesk.performance.window import window_equity
 from nightdesk.tracking.tracker import FitLog
+from schemas.evidence import gate_of
 from schemas.records import ModelRef
 
 
@@ -40,7 +43,7 @@ def _fit_log(day: Day, model: ModelRef, made: Fit, dataset: pd.DataFrame, bars: 
         run_name=f"fit {model.cutoff} ({desk.book.mode})",
         registered_model=strategy.name if desk.book.mode != "backfill" else f"{strategy.name}-backfill",
         params=_params(day, model),
-        metrics=dict(model.metrics),
+        metrics=dict(model.metrics) | _gate_metrics(model),
         tags={
             "book": desk.book.book_id,
             "mode": desk.book.mode,
@@ -65,6 +68,17 @@ def _fit_log(day: Day, model: ModelRef, made: Fit, dataset: pd.DataFrame, bars: 
         texts={},
         alias="champion" if passed else "challenger",
     )
+
+
+def _gate_metrics(model: ModelRef) -> dict[str, float]:
+    """The figures of the honest gates that are numbers, and whether each passed, as `gate.<name>.<figure>`."""
+    gates = [gate_of(document) for document in model.gates]
+    named = {
+        f"gate.{gate.name.replace(' ', '_')}.{name}": float(value)
+        for gate in gates
+        for name, value in {**gate.figures, "bound": gate.bound, "passed": gate.passed}.items()
+    }
+    return {name: value for name, value in named.items() if math.isfinite(value)}
 
 
 def _params(day: Day, model: ModelRef) -> dict[str, str]:

@@ -9,6 +9,7 @@ from datetime import date
 from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day
 from nightdesk.day.notice import submit_failure_notice
+from nightdesk.day.promotion import finish_replacement
 from nightdesk.errors import Misconfigured, NightdeskError
 from nightdesk.ledger.book import book_id
 from nightdesk.ledger.lock import only_writer
@@ -54,6 +55,7 @@ def open_day(
 def _opened(
     strategy_name: str, session: date | None, mode: Mode, origin: Origin, orchestrated: bool, here: Settings
 ) -> Iterator[Day | Closed]:
+    finish_replacement(strategy_name, here)
     strategy = load_strategy(strategy_name, here)
     sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy, here)
     book = book_id(mode, strategy.account, strategy.name)

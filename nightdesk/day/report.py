@@ -123,6 +123,7 @@ def _model(day: Day, newest: ModelRef | None) -> dict[str, object]:
         "reason": standing.get("reason", newest.reason),
         "sha256": newest.sha256,
         "mlflow_run_id": newest.mlflow_run_id,
+        "gates": list(newest.gates),
         **newest.metrics,
     }
 

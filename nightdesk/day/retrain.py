@@ -1,5 +1,6 @@
 """Step 5: refit on the purged past, when due."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from nightdesk.day.desk import Day, step
+from nightdesk.day.gates import fit_gates, judged
 from nightdesk.day.ruled import NOT_FITTED
 from nightdesk.features.panels import adjusted_bars
 from nightdesk.learning.champion import champion_of, is_due
@@ -15,6 +17,7 @@ from nightdesk.learning.fit import Fit, fit
 from nightdesk.learning.labels import labels
 from nightdesk.learning.model_file import load_model, save_model
 from schemas.bars import Bars
+from schemas.evidence import GateResult, gate_document
 from schemas.labels import Labels
 from schemas.records import ModelRef
 from schemas.strategy import Strategy
@@ -59,7 +62,8 @@ def retrain_model(day: Day, features: pd.DataFrame, bars: pd.DataFrame) -> Train
     unlogged = newest is not None and newest.cutoff == day.session and not newest.mlflow_run_id
     made, dataset = fitted(day, features, bars) if due or unlogged else (None, None)
     if made is not None and due:
-        _record(day, made, strategy.learning_sha256)
+        said = fit_gates(made, strategy.target.horizon_sessions)
+        _record(day, judged(made, said, strategy.gate), said)
     trained = replace(standing(day), fit=made, dataset=dataset)
     day.detail["model"] = {"reason": trained.reason}
     return trained
@@ -98,9 +102,10 @@ def known_labels(strategy: Strategy, bars: pd.DataFrame, session: date) -> pd.Da
     return made[made[Labels.label_end] <= pd.Timestamp(session)]
 
 
-def _record(day: Day, made: Fit, config: str) -> None:
+def _record(day: Day, made: Fit, gates: Sequence[GateResult]) -> None:
     """Put the fit on disk and into the ledger, file first: what the ledger names is there."""
     desk, strategy = day.desk, day.desk.strategy
+    config = strategy.learning_sha256
     sha256 = file = file_sha256 = ""
     if made.estimator is not None:
         path, file_sha256 = save_model(made.estimator, desk.settings.home / "models")
@@ -122,6 +127,7 @@ def _record(day: Day, made: Fit, config: str) -> None:
         status=made.status,
         reason=made.reason,
         metrics=made.metrics,
+        gates=[gate_document(gate) for gate in gates],
     )
     desk.ledger.append_model(model, promote=made.status == "passed")
 

@@ -31,7 +31,8 @@ class Fit:
     `estimator` is the fitted pipeline to deploy, None where `status` is "degenerate"; it takes a frame of the features in
     their order. `metrics` are fractions and counts of rows (`n_dropped`: rows with a NaN feature; `test_baseline`: always
     saying the training majority); of a degenerate fit the counts alone. `confusion` has a row for what was (down, up) and a
-    column for what was said. `test_predictions` has the columns session, symbol, label, predicted. The scores are those of
+    column for what was said. `test_predictions` has the columns session, symbol, label, predicted; `majority` is what most
+    training rows were. The scores are those of
     the tested fit, also where `deployed` is "refit_all".
     """
 
@@ -46,6 +47,7 @@ class Fit:
     status: Status
     reason: str
     deployed: Literal["as_tested", "refit_all"]
+    majority: int = UP
 
 
 def fit(features: pd.DataFrame, labels: pd.DataFrame, model: Model, gate: Gate) -> Fit:
@@ -101,7 +103,7 @@ def predictions(estimator: Any, x: pd.DataFrame) -> tuple[NDArray[np.int64], NDA
 def scored(y: NDArray[np.int64], predicted: NDArray[np.int64], split: Split) -> dict[str, float]:
     """Accuracies of a prediction and of always saying the training majority ("up" in a tie), and shares of "up"."""
     train, test = y[split.train], y[split.test]
-    majority = UP if train.mean() >= 0.5 else DOWN
+    majority = _majority(train)
     return {
         "train_accuracy": float(accuracy_score(train, predicted[split.train])),
         "test_accuracy": float(accuracy_score(test, predicted[split.test])),
@@ -112,13 +114,18 @@ def scored(y: NDArray[np.int64], predicted: NDArray[np.int64], split: Split) -> 
     }
 
 
+def _majority(train: NDArray[np.int64]) -> int:
+    return UP if train.mean() >= 0.5 else DOWN
+
+
 def _judged(deployed: Pipeline, rows: pd.DataFrame, split: Split, counts: dict[str, float], model: Model, gate: Gate) -> Fit:
     """The fit of `rows` (their label and what was said), by the gate."""
     metrics = scored(rows[Labels.label].to_numpy(), rows[PREDICTED].to_numpy(), split) | counts
     test = rows[split.test].reset_index(drop=True)
     confusion = _confusion(test[Labels.label], test[PREDICTED])
     status, reason = _verdict(metrics["test_accuracy"], gate)
-    return Fit(deployed, *_sessions(split), metrics, confusion, test, status, reason, model.deploy)
+    majority = _majority(rows[split.train][Labels.label].to_numpy())
+    return Fit(deployed, *_sessions(split), metrics, confusion, test, status, reason, model.deploy, majority)
 
 
 def _untrainable(train: pd.DataFrame, model: Model) -> str:

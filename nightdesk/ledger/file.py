@@ -22,17 +22,21 @@ from schemas.records import (
     CashEvent,
     Consent,
     Control,
+    Evidence,
     Fill,
     Mark,
     ModelRef,
     Order,
     OutsideChange,
+    Override,
     PositionEvent,
+    Replacement,
     Restatement,
     Run,
+    Trial,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """The schema version that this code writes."""
 
 Record = TypeVar(
@@ -42,14 +46,18 @@ Record = TypeVar(
     CashEvent,
     Consent,
     Control,
+    Evidence,
     Fill,
     Mark,
     ModelRef,
     Order,
     OutsideChange,
+    Override,
     PositionEvent,
+    Replacement,
     Restatement,
     Run,
+    Trial,
 )
 
 

@@ -8,7 +8,7 @@ from nightdesk.errors import Misconfigured
 from nightdesk.ledger.controls import EVERY_BOOK, strictest
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
-from schemas.records import Book, Control, Mode, State
+from schemas.records import Book, Control, Mode, Override, State
 
 
 def submit_halt(home: Path, book_id: str, who: str, at: datetime, reason: str) -> list[str]:
@@ -34,12 +34,14 @@ def submit_reduction(home: Path, book_id: str, who: str, at: datetime, reason: s
     ledger.close()
 
 
-def submit_live(ledger: Ledger, book: Book, who: str, at: datetime, reason: str) -> None:
-    """Keep who let a book trade live, and on which terms. What it lost before is not forgiven. Raises `Misconfigured` where it is
-    restricted."""
+def submit_live(ledger: Ledger, book: Book, who: str, at: datetime, reason: str, lines: str = "", why: str = "") -> None:
+    """Keep who let a book trade live, on which terms, and why although `lines` of the checklist were not right ("": all were).
+    What it lost before is not forgiven. Raises `Misconfigured` where it is restricted."""
     ledger.open_book(book)
     if control := ledger.control(book.book_id):
         raise Misconfigured(f"The book is {control.state} by {control.who}: {control.reason}.", book=book.book_id)
+    if lines or ledger.override(book.book_id):
+        ledger.append_override(Override(book.book_id, lines, who, at, why))
     ledger.append_control(Control(book.book_id, "ACTIVE", None, who, at, reason))
 
 

@@ -25,7 +25,7 @@ def _status(ledger: Ledger, book: Book) -> dict[str, Any]:
     days = sorted((run for run in runs if run.session), key=lambda run: (str(run.session), run.started_at))
     last, mark = days[-1] if days else None, marks[-1] if marks else None
     orders = ledger.orders(book.book_id, statuses=OPEN_STATUSES)
-    control = ledger.control(book.book_id)
+    control, override = ledger.control(book.book_id), ledger.override(book.book_id)
     beside = book.strategy == UNATTRIBUTED  # it has no days of its own
     money = cash(ledger.cash_events(book.book_id)) if beside else book.capital
     return {
@@ -35,6 +35,7 @@ def _status(ledger: Ledger, book: Book) -> dict[str, Any]:
         "who": control.who if control else "",
         "at": control.at.isoformat() if control else None,
         "why": control.reason if control else "",
+        "override": f"{override.lines}: {override.reason} ({override.who}, {override.at:%Y-%m-%d})" if override else "",
         "opened": str(book.opened) if book.opened else None,
         "sessions": len(marks),
         "session": str(last.session) if last else None,

@@ -14,10 +14,12 @@ from nightdesk.ledger.accounts import Accounts
 from nightdesk.ledger.consents import Consents
 from nightdesk.ledger.controls import Controls
 from nightdesk.ledger.decisions import Decisions
+from nightdesk.ledger.replacements import Replacements
+from nightdesk.ledger.trials import Trials
 from schemas.records import Book, CashEvent, Fill, Mark, Mode, ModelRef, OutsideChange, PositionEvent, Restatement, Run
 
 
-class Ledger(Decisions, Controls, Consents, Accounts):
+class Ledger(Decisions, Controls, Consents, Accounts, Trials, Replacements):
     """Reads and writes of one ledger file."""
 
     # books and runs
@@ -72,7 +74,7 @@ class Ledger(Decisions, Controls, Consents, Accounts):
 
     def append_model(self, model: ModelRef, promote: bool) -> None:
         """Record a fit and, where it passed, make it the champion from its cut-off on: both or neither."""
-        row = {**asdict(model), "metrics": dict(model.metrics)}
+        row = {**asdict(model), "metrics": dict(model.metrics), "gates": list(model.gates)}
         promotion = {"book_id": model.book_id, "session": model.cutoff, "model_id": model.model_id, "reason": model.reason}
         with self._writing() as connection:
             connection.execute(insert_new(tables.models, [row]))

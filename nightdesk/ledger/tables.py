@@ -64,6 +64,7 @@ models = sa.Table(
     _text("reason"),
     sa.Column("metrics", sa.JSON, nullable=False),
     _text("mlflow_run_id"),
+    sa.Column("gates", sa.JSON, nullable=False, server_default="[]"),
 )
 
 promotions = sa.Table(
@@ -239,4 +240,65 @@ outside_changes = sa.Table(
     _text("adopted_by"),
     _text("reason"),
     sa.PrimaryKeyConstraint("book_id", "reference", name="one_row_an_outside_change"),
+)
+
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("target_sha256", sa.Text, nullable=False),
+    sa.Column("config_sha256", sa.Text, nullable=False, index=True),
+    sa.Column("first", sa.Date, nullable=False),
+    sa.Column("last", sa.Date, nullable=False),
+    sa.Column("search_id", sa.Text, nullable=False),
+    _text("strategy"),
+    sa.Column("n_sessions", sa.Integer, nullable=False),
+    sa.Column("sharpe", sa.Float, nullable=False),
+    _text("origin"),
+    sa.Column("evaluated_at", Instant, nullable=False),
+    sa.Column("returns", sa.LargeBinary, nullable=False),
+    sa.PrimaryKeyConstraint("target_sha256", "config_sha256", "first", "last", "search_id", name="one_trial_a_range"),
+)
+
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("config_sha256", sa.Text, nullable=False, index=True),
+    _text("target_sha256"),
+    _text("strategy"),
+    sa.Column("first", sa.Date, nullable=False),
+    sa.Column("last", sa.Date, nullable=False),
+    _text("bars_sha256"),
+    sa.Column("gates", sa.JSON, nullable=False),
+    sa.Column("recorded_at", Instant, nullable=False),
+)
+
+overrides = sa.Table(
+    "overrides",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    _book_id(),
+    _text("lines"),
+    _text("who"),
+    sa.Column("at", Instant, nullable=False),
+    _text("reason"),
+)
+
+replacements = sa.Table(
+    "replacements",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    _text("strategy"),
+    _text("kind"),
+    sa.Column("path", sa.Text, nullable=False, index=True),
+    _text("challenger"),
+    _text("former_sha256"),
+    _text("new_sha256"),
+    _text("former"),
+    _text("new"),
+    sa.Column("evidence", sa.JSON, nullable=False),
+    _text("who"),
+    sa.Column("at", Instant, nullable=False),
+    _text("reason"),
+    sa.Column("finished_at", Instant),
 )

@@ -6,7 +6,9 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from nightdesk.performance.gate_words import gate_sentence
 from nightdesk.performance.metrics import formatted
+from schemas.evidence import gate_of
 from schemas.reports import DayReport
 
 CELL = 75
@@ -46,7 +48,8 @@ def facts(report: DayReport) -> list[tuple[str, str]]:
         "Model": _model,
         "Accuracy": _accuracy,
     }
-    parts |= {"Gate": _gate, "Signal": _signals, "Order": _orders, "Filled": _fills, "Holdings": _holdings, "Equity": _equity}
+    parts |= {"Gate": _gate, "Evidence": _evidence, "Signal": _signals, "Order": _orders, "Filled": _fills}
+    parts |= {"Holdings": _holdings, "Equity": _equity}
     lines = [(what, said(report)) for what, said in parts.items()]
     return [(what, text) for what, text in lines if text]
 
@@ -148,6 +151,13 @@ def _accuracy(report: DayReport) -> str:
 def _gate(report: DayReport) -> str:
     model: Any = report.model
     return f"{model['gate']}: {model['reason']}" if "gate" in model else ""
+
+
+def _evidence(report: DayReport) -> str:
+    """What the honest gates say of the fit, whether or not the strategy requires them."""
+    model: Any = report.model
+    gates = [gate_of(document) for document in model.get("gates", ())]
+    return "\n".join(f"{gate.name} {gate_sentence(gate)}" for gate in gates)
 
 
 def _signals(report: DayReport) -> str:

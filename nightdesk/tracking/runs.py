@@ -106,6 +106,17 @@ class Runs:
         self._client.set_terminated(run_id)
         return run_id
 
+    def run_of_alias(self, name: str, alias: str) -> str:
+        """The run whose model an alias of a registered model is on, "" where there is no such model or alias."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self._client.get_model_version_by_alias(name, alias).run_id)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return ""
+            raise
+
     def _registered(self, record: Record, folder: Path, run_id: str) -> str:
         """Log the model, make it a version and set its alias. Returns MLflow's id of the model."""
         import mlflow

@@ -125,6 +125,16 @@ class Tracker:
         fits, self._new_fits = self._new_fits, {}
         return fits
 
+    def run_of_alias(self, name: str, alias: str) -> str | None:
+        """The run whose model an alias of a registered model is on, "" where there is none; None where MLflow is away."""
+        with _quiet():
+            runs = self._runs()
+            try:
+                return None if runs is None else runs.run_of_alias(name, alias)
+            except _failures() as error:
+                self._give_up(f"MLflow at {self._uri} failed: {error}")
+                return None
+
     def run_url(self, run_id: str) -> str:
         """A run's page in MLflow's own pages."""
         return f"{self._ui_url}/#/runs/{run_id}"

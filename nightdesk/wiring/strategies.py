@@ -19,9 +19,6 @@ def load_strategy(name: str, here: Settings) -> Strategy:
     Raises `Misconfigured` naming the key, the value and what is allowed.
     """
     path = strategy_path(name, here)
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in here.strategies_dir.glob("*.toml"))) or "none"
-        raise Misconfigured.value("strategy", name, f"a file that ends in .toml, or one of {here.strategies_dir}: {known}")
     try:
         strategy = Strategy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -35,8 +32,12 @@ def load_strategy(name: str, here: Settings) -> Strategy:
 
 
 def strategy_path(name: str, here: Settings) -> Path:
-    """Where the file of a strategy lies, or would: what it names lies beside it."""
-    return Path(name) if name.endswith(".toml") else here.strategies_dir / f"{name}.toml"
+    """The file of a strategy; what it names lies beside it. Raises `Misconfigured` where there is none."""
+    path = Path(name) if name.endswith(".toml") else here.strategies_dir / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in here.strategies_dir.glob("*.toml"))) or "none"
+        raise Misconfigured.value("strategy", name, f"a file that ends in .toml, or one of {here.strategies_dir}: {known}")
+    return path
 
 
 def _sentence(row: Mapping[str, object]) -> str:

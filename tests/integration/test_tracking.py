@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,15 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
+from nightdesk.day.models import models_document
 from nightdesk.errors import Misconfigured
 from nightdesk.learning.model_file import TRUSTED_TYPES, load_model, save_model
+from nightdesk.settings import Settings
 from nightdesk.tracking.spool import Spool
 from nightdesk.tracking.tracker import BacktestLog, DayLog, FitLog, Tracker
+from nightdesk.wiring.orders import open_ledger
+from nightdesk.wiring.strategies import load_strategy
+from tests.ledgers import append_fits
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 PICTURES = {"plots/equity.png": PNG}
@@ -320,6 +326,21 @@ def test_aliases_follow_the_order_of_the_fits_not_of_their_keys(home: Path) -> N
         away.log_fit(made_fit_log(home, n_trees=len(key))[0], key)
     sent = new_tracker(home).flush()
     assert client_of(home).get_model_version_by_alias("spx", "champion").run_id == sent["a-second"]
+
+
+def test_an_alias_that_was_moved_by_hand_is_reported_as_a_request(home: Path) -> None:
+    tracker = new_tracker(home)
+    assert tracker.run_of_alias("spx", "champion") == ""
+    first, second = (tracker.log_fit(made_fit_log(home, n_trees=trees)[0], f"fit/{trees}") for trees in (3, 4))
+    settings = Settings(home=home)
+    strategy = load_strategy("sp500_svc", settings)
+    with closing(open_ledger("paper", settings)) as ledger:
+        append_fits(ledger, strategy, {date(2018, 11, 1): first, date(2018, 12, 3): second})
+    client = client_of(home)
+    client.rename_registered_model("spx", strategy.name)
+    assert models_document("sp500_svc", settings)["request"] == ""
+    client.set_registered_model_alias(strategy.name, "champion", "1")
+    assert f"moved by hand to the run {first}" in models_document("sp500_svc", settings)["request"]
 
 
 def test_what_can_never_be_sent_is_set_aside_with_its_reason_and_the_rest_goes_on(home: Path) -> None:

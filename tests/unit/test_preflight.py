@@ -21,10 +21,12 @@ from nightdesk.clock import WallClock
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger import tables
 from nightdesk.ledger.halts import submit_halt, submit_live
+from nightdesk.ledger.status import book_statuses
 from nightdesk.ledger.store import Ledger
 from nightdesk.settings import Settings
 from nightdesk.wiring.orders import new_book, open_ledger
-from schemas.records import Mark, Mode, ModelRef, OutsideChange
+from schemas.evidence import GateResult, gate_document
+from schemas.records import Evidence, Mark, Mode, ModelRef, OutsideChange
 from schemas.strategy import Strategy
 from tests.alpaca_account import AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
@@ -93,6 +95,14 @@ class Case:
             fit: Any = {"model_id": "m", "book_id": book, "estimator": "e", "cutoff": SESSIONS[0], "file": "", **ends, **hashes}
             ledger.append_model(ModelRef(**fit, status=gate, reason="test accuracy 0.528 is above 0.500"), promote=False)
 
+    def backtest_said(self, **passed: bool) -> None:
+        """A backtest of the strategy as it is now, with what each gate said."""
+        gates = [GateResult(name, "m", ok, 250, 0.1, 0.0, {}, "" if ok else "250 more sessions.") for name, ok in passed.items()]
+        hashes, days = (self.strategy.config_sha256, self.strategy.target_sha256), (SESSIONS[0], SESSIONS[0])
+        with closing(self.ledger("paper")) as ledger:
+            said = [gate_document(gate) for gate in gates]
+            ledger.append_evidence(Evidence(*hashes, self.strategy.name, *days, "", said, TODAY))
+
     def lines(self) -> dict[str, Line]:
         return {line.name: line for line in preflight(self.strategy, self.here)}
 
@@ -105,6 +115,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
     with serving(AlpacaStub(account, what_is_wrong)) as stub:
         made = Case(tmp_path / "home", stub)
         made.play_on_paper(21, "passed")
+        made.backtest_said(accuracy=True, excess=True)
         yield made
         assert {row.method for row in stub.asked} <= {"GET"}, "it only looks"
         assert stub.invalid == []
@@ -113,7 +124,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
 def test_all_is_right_for_a_strategy_that_says_all_that_is_asked(case: Case) -> None:
     lines = case.lines()
     assert [line for line in lines.values() if not line.ok] == []
-    assert "stand in for Alpaca" in lines["address"].found and "no backtest on record" in lines["gate"].found
+    assert "stand in for Alpaca" in lines["address"].found and "accuracy, excess passed" in lines["evidence"].found
     assert not (case.home / "ledger" / "live.sqlite").exists() and not (case.home / "broker").exists()
 
 
@@ -187,6 +198,17 @@ SPOILED: dict[str, tuple[Callable[[Case], object], str, str]] = {
     "books": (holds_more_than_the_broker, "books", "150000"),
     "hardly played": (lost, "paper", "has played 0 sessions, wanted: 21"),
     "never fitted": (lost, "gate", "No model was fitted yet"),
+    "no backtest": (
+        lost,
+        "evidence",
+        "No backtest of this strategy file, as it is now, is on record: `nightdesk backtest cheap`",
+    ),
+    "other costs": (lambda case: case.set("costs.slippage_bps", 2.0), "evidence", "No backtest of this strategy file"),
+    "a gate failed since": (
+        lambda case: case.backtest_said(accuracy=True, excess=False),
+        "evidence",
+        "1 of 2 gates did not pass. excess: 250 more sessions.",
+    ),
     "another model": (lambda case: case.set("model.train_fraction", 0.7), "gate", "by this strategy file: there is none"),
 }
 
@@ -197,7 +219,7 @@ def test_what_is_missing_names_itself(name: str, case: Case) -> None:
     spoil(case)
     found = case.lines()[line]
     assert not found.ok and said in found.found, found
-    assert found.waivable == (line in ("paper", "gate"))
+    assert found.waived_by == room.WAIVABLE.get(line, ())
 
 
 def test_without_a_prefect_server_it_says_how_to_start_one(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,11 +267,34 @@ def test_unless_the_accounts_number_is_typed_nothing_is_changed(
     assert not (case.home / "ledger" / "live.sqlite").exists()
 
 
-@pytest.mark.parametrize(("spoil", "override"), [(lost, ""), (lost, "  "), (halted, "I know")])
-def test_what_is_missing_ends_it_and_only_paper_and_gate_can_be_waived(
-    spoil: Callable[[Case], object], override: str, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def gate_failed(case: Case) -> None:
+    case.backtest_said(accuracy=False)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "override", "gates"),
+    [(lost, "", ""), (lost, "  ", " "), (halted, "I know", "I know"), (gate_failed, "I know", ""), (lost, "", "I know")],
+)
+def test_what_is_missing_ends_it_and_each_override_waives_its_own_lines(
+    spoil: Callable[[Case], object], override: str, gates: str, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(case)
     monkeypatch.setattr("nightdesk.settings.settings", lambda: case.here)
-    with pytest.raises(Misconfigured, match=r"is not live, nothing was changed: (paper, gate.*--override|state)"):
-        live(saved(case.document, tmp_path), override, NUMBER)
+    with pytest.raises(
+        Misconfigured, match=r"is not live, nothing was changed: (paper.*--override|state|evidence.*--override-gates)"
+    ):
+        live(saved(case.document, tmp_path), override, NUMBER, gates)
+
+
+def test_an_override_is_kept_and_shown_until_the_strategy_goes_live_without_one(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightdesk.settings.settings", lambda: case.here)
+    monkeypatch.setattr("nightdesk.cli.deployments.deploy_live", lambda *_: ("daily",))
+    case.backtest_said(accuracy=False)
+    live(saved(case.document, tmp_path), "", NUMBER, "small and watched")
+    shown = [row for row in book_statuses(case.home) if row["book"] == new_book(case.strategy, "live").book_id]
+    assert "evidence: small and watched (" in shown[0]["override"]
+    case.backtest_said(accuracy=True)
+    live(saved(case.document, tmp_path), "", NUMBER)
+    assert [row["override"] for row in book_statuses(case.home)] == ["", ""]

@@ -49,7 +49,7 @@ def default_of(info: FieldInfo) -> str:
     default = info.get_default(call_default_factory=True)
     if isinstance(default, bool):
         return str(default).lower()
-    return "none" if default in (None, {}) else str(default)
+    return "none" if default in (None, {}, ()) else str(default)
 
 
 def allowed_words(info: FieldInfo) -> list[str]:

@@ -73,7 +73,7 @@ def test_a_missing_table_is_named(table: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", sorted(FIELDS))
 def test_a_value_of_the_wrong_type_is_refused_with_key_and_value(key: str, tmp_path: Path) -> None:
-    wrong = "wrong" if key in ("features.columns", "model.params") else [[1]]
+    wrong = "wrong" if key in ("features.columns", "model.params", "gate.require") else [[1]]
     message = refusal(with_key(seed(), key, wrong), tmp_path)
     assert f"{shown(key)} was {wrong!r}, allowed: " in message
 

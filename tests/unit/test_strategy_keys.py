@@ -92,6 +92,7 @@ EXAMPLES: dict[str, Row] = {
     "weights.file": Row(
         "other.csv", elsewhere="tests/integration/test_ruled_days.py::test_a_table_is_found_beside_the_strategy_that_names_it"
     ),
+    "gate.require": Row(["accuracy"]),  # 52.8 % right, where the training majority was on 52.5 %
     "sizing.buffer": Row(0.5),
     "sizing.rebalance_band": Row(0.0, FRACTIONS, TWO),
     "sizing.increment": Row(0.001),
