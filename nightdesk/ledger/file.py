@@ -32,7 +32,7 @@ from schemas.records import (
     Run,
 )
 
-HEAD = "0004"
+HEAD = "0006"
 """The schema version that this code writes."""
 
 Record = TypeVar(

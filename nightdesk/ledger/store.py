@@ -14,10 +14,11 @@ from nightdesk.ledger.accounts import Accounts
 from nightdesk.ledger.consents import Consents
 from nightdesk.ledger.controls import Controls
 from nightdesk.ledger.decisions import Decisions
+from nightdesk.ledger.glance import Glance
 from schemas.records import Book, CashEvent, Fill, Mark, Mode, ModelRef, OutsideChange, PositionEvent, Restatement, Run
 
 
-class Ledger(Decisions, Controls, Consents, Accounts):
+class Ledger(Decisions, Controls, Consents, Accounts, Glance):
     """Reads and writes of one ledger file."""
 
     # books and runs
