@@ -66,8 +66,14 @@ class Glance(LedgerFile):
         query = sa.select(models).where(models.c.book_id == book_id).order_by(models.c.cutoff.desc(), models.c.model_id).limit(n)
         return self._records(ModelRef, query)
 
+    def models_at(self, book_id: str, session: date, n: int = 50) -> list[ModelRef]:
+        """The fits that a decision of a session may have used: those with a cut-off up to it, newest first."""
+        models = tables.models
+        query = sa.select(models).where(models.c.book_id == book_id, models.c.cutoff <= session)
+        return self._records(ModelRef, query.order_by(models.c.cutoff.desc(), models.c.model_id).limit(n))
+
     def restatements_of(self, run_ids: Sequence[str], n: int) -> list[Restatement]:
-        """What some runs found changed in the past of their bars, latest sessions first; what nothing explains before the rest."""
+        """What some runs found changed in the past of their bars, newest sessions first, what nothing explains first."""
         rows = tables.restatements
         query = sa.select(rows).where(rows.c.run_id.in_(run_ids))
         return self._records(Restatement, query.order_by(rows.c.explained != "", rows.c.session.desc(), rows.c.symbol).limit(n))
