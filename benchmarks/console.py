@@ -1,12 +1,13 @@
-"""`console`: the first page and a book's page over ten years of daily records of 500 symbols, made up and written by the ledger."""
+"""`console`: its pages over ten years of daily records of 500 symbols, made up and written by the ledger's own functions."""
 
 import hashlib
+import socket
 import threading
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +26,7 @@ from nightdesk.ledger.book import book_id, fill_events
 from nightdesk.ledger.file import canonical_json, ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.sessions import exchange_sessions
-from schemas.records import Book, CashEvent, Decision, Fill, Mark, ModelRef, Order, Run
+from schemas.records import Book, CashEvent, Consent, Decision, Fill, Mark, ModelRef, Order, Run
 from schemas.strategy import Strategy
 
 N_SESSIONS, N_SYMBOLS, ORDERS_A_SESSION = 2_520, 500, 20
@@ -76,8 +77,6 @@ def save_book(home: Path, made: MadeUp) -> Book:
 
 
 def _fill(ledger: Ledger, book: Book, orders: Sequence[Order], opens: date) -> None:
-    for order in orders:
-        ledger.set_order_status(order.order_id, "filled")
     costs = (Decimal("0.5"), Decimal("0.25"))
     fills = [
         Fill(
@@ -147,11 +146,7 @@ def _decided(
         "quotes": {name: [round(float(price), 2), session.isoformat(), 1e6] for name, price in zip(names, prices, strict=True)},
     }
     decision = Decision(book.book_id, session, opens, 1, "scheduled", sha256, body, envelope)
-    return decision, [_named(order, sha256) for order in orders]
-
-
-def _named(order: Order, sha256: str) -> Order:
-    return Order(**{**{name: getattr(order, name) for name in order.__slots__}, "decision_sha256": sha256})
+    return decision, [replace(order, decision_sha256=sha256, status="intent" if last else "filled") for order in orders]
 
 
 def _body(book: Book, made: MadeUp, session: date, opens: date, orders: Sequence[Order], reason: str) -> dict[str, Any]:
@@ -230,21 +225,32 @@ def served(home: Path, port: int) -> Iterator[httpx.Client]:
 def measured_console(runs: int, work: Path) -> Result:
     """Each sample is a request of a new page, nothing of it kept from the one before."""
     names = tuple(f"S{at:03d}" for at in range(N_SYMBOLS))
-    quiet = save_book(work / "quiet", MadeUp("rotation", names, N_SESSIONS, ORDERS_A_SESSION))
-    save_book(work / "asking", MadeUp("rotation", names, N_SESSIONS, ORDERS_A_SESSION, confirm=True))
-    with served(work / "quiet", 4391) as client:
-        first = _samples(client, "/", runs, "rotation")
-        book = _samples(client, f"/book?book={quote(quiet.book_id, safe='')}", runs, "Decisions")
-    with served(work / "asking", 4392) as client:
+    book = save_book(work, MadeUp("rotation", names, N_SESSIONS, ORDERS_A_SESSION, confirm=True))
+    with served(work, free_port()) as client:
         asking = _samples(client, "/", runs, "Approve and send")
+        _reject(work, book)
+        first = _samples(client, "/", runs, "Nothing waits.")
+        whole = _samples(client, f"/book?book={quote(book.book_id, safe='')}", runs, "Decisions")
     rows = [
         Row("the first page", first, "s", FIRST_PAGE_S),
         Row("the first page, with a decision that waits for consent", asking, "s", FIRST_PAGE_S),
-        Row("a book's page", book),
-        Row("size of the ledger", [ledger_file(work / "quiet", "paper").stat().st_size / 2**20], "MB"),
+        Row("a book's page", whole),
+        Row("size of the ledger", [ledger_file(work, "paper").stat().st_size / 2**20], "MB"),
     ]
     title = f"{N_SESSIONS:,} sessions of {N_SYMBOLS} symbols, {ORDERS_A_SESSION} orders a session"
     return Result("console", title, rows)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _reject(home: Path, book: Book) -> None:
+    """Answer what waits, so that nothing does."""
+    with closing(Ledger(ledger_file(home, "paper"))) as ledger:
+        if decision := ledger.last_decision(book.book_id):
+            ledger.append_consent(Consent(decision.sha256, book.book_id, decision.session, "reject", "ana", NOW, "enough"))
 
 
 def _samples(client: httpx.Client, path: str, runs: int, expected: str) -> list[float]:

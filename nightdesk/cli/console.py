@@ -10,9 +10,7 @@ HOST = "127.0.0.1"
 def console(
     port: Annotated[int, typer.Option(help="Where the page listens.", min=1024, max=65535)] = 4300,
     host: Annotated[str, typer.Option(help="The interface; another than 127.0.0.1 needs --address.")] = HOST,
-    address: Annotated[
-        str, typer.Option(help="Where others reach the page, as https://desk.example; a token is then asked for.")
-    ] = "",
+    address: Annotated[str, typer.Option(help="Where others reach it, as https://desk.example: asks for a token.")] = "",
 ) -> None:
     """The desk on a page: every book today, its orders and decisions, what waits for your consent, halt and resume."""
     import getpass
@@ -53,9 +51,8 @@ def _token(host: str, address: str, chosen: str) -> str:
     from nightdesk.errors import Misconfigured
 
     parts = urlsplit(address)
-    if address and (
-        parts.scheme not in ("http", "https") or not parts.netloc or parts[2:] != ("", "", "") or "@" in parts.netloc
-    ):
+    sound = parts.scheme in ("http", "https") and parts.netloc and "@" not in parts.netloc and parts[2:] == ("", "", "")
+    if address and not sound:
         raise Misconfigured.value("--address", address, "a scheme and a host, as https://desk.example, and nothing after it")
     try:
         outside = not ipaddress.ip_address(host).is_loopback

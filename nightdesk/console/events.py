@@ -64,13 +64,10 @@ def sessions_of(decision: Decision) -> Sessions | None:
 def _of_orders(decision: Decision, orders: Sequence[Order], asks: bool, sessions: Sessions) -> list[Event]:
     if not orders:
         return []
-    count = f"{len(orders)} order{'s' if len(orders) > 1 else ''}"
     until = deadline(decision)
     answer = [Event(until, "your answer is due; without one no order leaves")] if asks and until else []
-    return [
-        *answer,
-        Event(sessions.opens_at(decision.execution_session), f"the open for which {count} wait{'s' * (len(orders) == 1)}"),
-    ]
+    waits = "1 order waits" if len(orders) == 1 else f"{len(orders)} orders wait"
+    return [*answer, Event(sessions.opens_at(decision.execution_session), f"the open for which {waits}")]
 
 
 def _of_exchange(sessions: Sessions, now: datetime) -> list[Event]:

@@ -84,7 +84,7 @@ class Pages:
 
     def _page(self, template: str, live: bool, now: datetime, **values: object) -> HTMLResponse:
         token = _no_token if live else self._tokens.new
-        return rendered(template, now=now, token=token, longest=LARGEST_REASON, **values)
+        return rendered(template, values={"now": now, "token": token, "longest": LARGEST_REASON, **values})
 
     def _waiting(self, now: datetime, book_id: str) -> Waiting:
         """What waits, of one book or ("") of all."""
@@ -127,11 +127,11 @@ def _amounts(row: LimitUse) -> tuple[str, str, str]:
 
 def said(title: str, sentence: str, status: int, back: str = "/") -> HTMLResponse:
     """A page that says what came of a request."""
-    return rendered("said.html", status, title=title, sentence=sentence, back=back)
+    return rendered("said.html", status, {"title": title, "sentence": sentence, "back": back})
 
 
-def rendered(template: str, status: int = 200, **values: object) -> HTMLResponse:
-    return HTMLResponse(TEMPLATES.get_template(template).render(values), status_code=status)
+def rendered(template: str, status: int = 200, values: Mapping[str, object] | None = None) -> HTMLResponse:
+    return HTMLResponse(TEMPLATES.get_template(template).render(values or {}), status_code=status)
 
 
 # how values are written

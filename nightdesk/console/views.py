@@ -218,8 +218,9 @@ def _limits(ledger: Ledger, seen: Glance) -> tuple[Used, ...]:
 
 
 def _used(row: LimitUse) -> Used:
-    texts = [words.amount(value, row.unit) for value in (row.used, row.allowed, row.left)]
-    return Used(words.limit_name(row), *texts, min(1.0, max(0.0, row.used / row.allowed)) if row.allowed else 1.0)
+    used, allowed, left = (words.amount(value, row.unit) for value in (row.used, row.allowed, row.left))
+    share = min(1.0, max(0.0, row.used / row.allowed)) if row.allowed else 1.0
+    return Used(words.limit_name(row), used, allowed, left, share)
 
 
 def _fits(ledger: Ledger, seen: Glance) -> tuple[Fit, ...]:

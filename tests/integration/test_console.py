@@ -244,7 +244,7 @@ def test_a_person_approves_in_a_browser_with_the_keyboard(monday: Desk, tmp_path
         page.emulate_media(color_scheme="light")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != grounds
         button = page.get_by_role("button", name="Approve and send")
-        for _ in range(3):
+        for _ in range(6):
             page.keyboard.press("Tab")
             if button.evaluate("button => button === document.activeElement"):
                 break
