@@ -1,7 +1,7 @@
 """What waits for a person in a home, and the decision that they name."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,22 +30,23 @@ class Waiting:
     broken: tuple[str, ...]
 
 
-def waiting(home: Path, now: datetime, closes: Closes, in_short: bool = False) -> Waiting:
-    """Every decision of the home that waits for a person's answer at the instant `now`.
+def waiting(home: Path, now: datetime, closes: Closes) -> Waiting:
+    """Every decision of the home that waits for a person's answer at the instant `now`."""
+    with closing(_Ledgers(home)) as ledgers:
+        return waiting_in(ledgers.open, now, closes)
 
-    The whole record of each book is verified; `in_short` only its newest decision, for a page that is asked for again and again.
-    """
+
+def waiting_in(ledgers: Iterable[Ledger], now: datetime, closes: Closes, in_short: bool = False) -> Waiting:
+    """What waits in these ledgers. The whole record of each book is verified; `in_short` its newest decision only, for a page
+    that is asked for again and again."""
     found: list[Evidence] = []
     broken: list[str] = []
-    for mode in MODES:
-        path = ledger_file(home, mode)
-        if path.is_file():
-            with closing(Ledger(path)) as ledger:
-                for book in ledger.books():
-                    try:
-                        found += _waiting(ledger, book.book_id, now, closes, in_short)
-                    except OutOfSync as error:
-                        broken.append(error.message)
+    for ledger in ledgers:
+        for book in ledger.books():
+            try:
+                found += _waiting(ledger, book.book_id, now, closes, in_short)
+            except OutOfSync as error:
+                broken.append(error.message)
     found.sort(key=lambda row: (row.deadline or row.opens_at, row.book))
     return Waiting(tuple(found), tuple(broken))
 

@@ -1,12 +1,9 @@
 """A decision and what it rests on, from its orders back to the bars: what the ledger knows of each link."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from nightdesk.console.views import ledger_files
 from nightdesk.errors import Misconfigured, OutOfSync
 from nightdesk.ledger.chain import require_as_decided
 from nightdesk.ledger.store import Ledger
@@ -38,15 +35,14 @@ class Chain:
         return self.decision.envelope
 
 
-def chain_of(home: Path, sha256: str) -> Chain:
-    """The chain of the decision with this hash. Raises `Misconfigured` where no ledger of the home has it."""
-    for path in ledger_files(home):
-        with closing(Ledger(path)) as ledger:
-            found = ledger.decisions_named(sha256) if len(sha256) == 64 else []
-            book = ledger.book(found[0].book_id) if found else None
-            if book is not None:
-                return _chain(ledger, book, found[0])
-    raise Misconfigured.value("decision", sha256, f"the SHA-256 of a decision in a ledger of {home}")
+def chain_of(ledgers: Sequence[Ledger], sha256: str) -> Chain:
+    """The chain of the decision with this hash. Raises `Misconfigured` where none of the ledgers has it."""
+    for ledger in ledgers:
+        found = ledger.decisions_named(sha256) if len(sha256) == 64 else []
+        book = ledger.book(found[0].book_id) if found else None
+        if book is not None:
+            return _chain(ledger, book, found[0])
+    raise Misconfigured.value("decision", sha256, "the SHA-256 of a decision of this home")
 
 
 def _chain(ledger: Ledger, book: Book, decision: Decision) -> Chain:

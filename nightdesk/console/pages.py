@@ -14,9 +14,10 @@ from markupsafe import Markup, escape
 from nightdesk.consent import words
 from nightdesk.consent.answer import Answer
 from nightdesk.consent.evidence import Close, Evidence, LimitUse
-from nightdesk.consent.waiting import Closes, Waiting, waiting
+from nightdesk.consent.waiting import MODES, Closes, Waiting, waiting_in
 from nightdesk.console.chain import chain_of
 from nightdesk.console.guard import LARGEST_REASON
+from nightdesk.console.opened import OpenLedgers
 from nightdesk.console.tokens import Tokens
 from nightdesk.console.views import DAYS_SHOWN, ORDERS_SHOWN, glances, page_of
 from schemas.records import Decision
@@ -48,12 +49,13 @@ class Pages:
 
     def __init__(self, room: Room, tokens: Tokens) -> None:
         self._room, self._tokens = room, tokens
+        self._ledgers = OpenLedgers(room.home)
         self._closes: dict[str, tuple[float, Mapping[str, Close]]] = {}
 
     def desk(self, live: bool) -> HTMLResponse:
         """What waits for an answer, and every book at a glance."""
         now = self._room.now()
-        books = glances(self._room.home, now)
+        books = glances(self._ledgers.all(), now)
         own = [row for row in books if row.book.mode != "backfill" and not row.beside]
         rest = [row for row in books if row.book.mode == "backfill" or row.beside]
         found = self._waiting(now, "")
@@ -62,7 +64,7 @@ class Pages:
     def book(self, book_id: str, live: bool, every_position: bool, before: date | None) -> HTMLResponse:
         """A book whole."""
         now = self._room.now()
-        page = page_of(self._room.home, book_id, now, every_position, before)
+        page = page_of(self._ledgers.all(), book_id, now, every_position, before)
         found = self._waiting(now, book_id) if page.glance.asks else Waiting((), ())
         older = page.days[-1].session if len(page.days) == DAYS_SHOWN else None
         older_orders = page.orders[-1][0].decided_session if len(page.orders) == ORDERS_SHOWN else None
@@ -80,7 +82,7 @@ class Pages:
 
     def decision(self, sha256: str) -> HTMLResponse:
         """A decision's chain, back to its bars."""
-        return self._page("decision.html", True, self._room.now(), chain=chain_of(self._room.home, sha256))
+        return self._page("decision.html", True, self._room.now(), chain=chain_of(self._ledgers.all(), sha256))
 
     def _page(self, template: str, live: bool, now: datetime, **values: object) -> HTMLResponse:
         token = _no_token if live else self._tokens.new
@@ -88,7 +90,8 @@ class Pages:
 
     def _waiting(self, now: datetime, book_id: str) -> Waiting:
         """What waits, of one book or ("") of all."""
-        found = waiting(self._room.home, now, self._newer_closes, in_short=True)
+        asking = [ledger for ledger in self._ledgers.all() if ledger.path.stem in MODES]
+        found = waiting_in(asking, now, self._newer_closes, in_short=True)
         return Waiting(tuple(row for row in found.evidence if book_id in ("", row.book)), found.broken)
 
     def _newer_closes(self, decision: Decision) -> Mapping[str, Close]:

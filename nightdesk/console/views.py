@@ -1,10 +1,8 @@
 """What the pages show of a book, read from its ledger: plain values, no HTML."""
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 from nightdesk.consent import words
@@ -110,16 +108,9 @@ class Page:
     controls: tuple[Control, ...]
 
 
-def ledger_files(home: Path) -> list[Path]:
-    return sorted((home / "ledger").glob("*.sqlite"))
-
-
-def glances(home: Path, now: datetime) -> list[Glance]:
-    """Every book of a home: live books first, then paper, then backfills."""
-    found: list[Glance] = []
-    for path in ledger_files(home):
-        with closing(Ledger(path)) as ledger:
-            found += [glance(ledger, book, now) for book in ledger.books()]
+def glances(ledgers: Sequence[Ledger], now: datetime) -> list[Glance]:
+    """Every book of the ledgers: live books first, then paper, then backfills."""
+    found = [glance(ledger, book, now) for ledger in ledgers for book in ledger.books()]
     return sorted(found, key=lambda row: (("live", "paper", "backfill").index(row.book.mode), row.beside, row.book.book_id))
 
 
@@ -151,13 +142,12 @@ def glance(ledger: Ledger, book: Book, now: datetime) -> Glance:
     )
 
 
-def page_of(home: Path, book_id: str, now: datetime, every_position: bool, before: date | None) -> Page:
+def page_of(ledgers: Sequence[Ledger], book_id: str, now: datetime, every_position: bool, before: date | None) -> Page:
     """A book whole; its days and orders those before a session. Raises `Misconfigured` where there is no such book."""
-    for path in ledger_files(home):
-        with closing(Ledger(path)) as ledger:
-            if book := ledger.book(book_id):
-                return _page(ledger, book, now, every_position, before)
-    raise Misconfigured.value("book", book_id, f"a book of the home {home}")
+    for ledger in ledgers:
+        if book := ledger.book(book_id):
+            return _page(ledger, book, now, every_position, before)
+    raise Misconfigured.value("book", book_id, "a book of this home")
 
 
 def _page(ledger: Ledger, book: Book, now: datetime, every_position: bool, before: date | None) -> Page:

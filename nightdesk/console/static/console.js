@@ -1,6 +1,6 @@
-// Renews what the page shows, every ten seconds while it is in sight, and counts down. It changes nothing by itself.
+// Renews what the page shows, every five seconds while it is in sight, and counts down. It changes nothing by itself.
 "use strict";
-const EVERY_MS = 10000;
+const EVERY_MS = 5000;
 const status = document.getElementById("connection");
 
 function replaceChanged(fresh) {
