@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from nightdesk.console.app import Room, console_app
 from nightdesk.console.guard import POSTS_A_MINUTE
 from nightdesk.ledger.halts import submit_halt
 from tests.pages import PATIENCE_MS, visit
-from tests.running import NIGHTDESK, environment, free_port
+from tests.running import console, free_port
 from tests.waiting_books import BOOK, MONDAY, Desk, submitted_here
 
 
@@ -216,18 +215,6 @@ def test_a_decision_that_was_edited_is_named_and_cannot_be_approved(page: httpx.
     assert "is not what was decided" in shown and "Approve and send" not in shown
     refused = page.post("/answer", data=before)
     assert refused.status_code == 409 and "is not what was decided" in refused.text and nothing_done(desk)
-
-
-@contextmanager
-def console(folder: Path, port: int) -> Iterator[str]:
-    """`nightdesk console` over the home in a folder, as a process of its own."""
-    command = [*NIGHTDESK, "console", "--port", str(port)]
-    with subprocess.Popen(command, env=environment(folder), cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[0]
-        finally:
-            process.terminate()
 
 
 @pytest.mark.timeout(300)
