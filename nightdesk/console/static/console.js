@@ -1,6 +1,7 @@
 // Renews what the page shows, every five seconds while it is in sight, and counts down. It changes nothing by itself.
 "use strict";
 const EVERY_MS = 5000;
+let answering = false;
 const status = document.getElementById("connection");
 
 function replaceChanged(fresh) {
@@ -16,11 +17,12 @@ function typed() {
 }
 
 async function renew() {
-  if (document.hidden) return;
+  if (document.hidden || answering) return;
   try {
     const answer = await fetch(location.href, {headers: {"X-Live": "1"}, redirect: "error"});
     if (!answer.ok) throw new Error(String(answer.status));
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (answering) return;
     const stamp = fresh.querySelector("main").dataset.stamp;
     if (stamp !== document.querySelector("main").dataset.stamp) {
       if (!typed()) return location.reload();
@@ -48,3 +50,5 @@ function countDown() {
 if (document.querySelector("[data-live]")) setInterval(renew, EVERY_MS);
 if (document.querySelector("[data-until]")) setInterval(countDown, 1000);
 document.addEventListener("visibilitychange", () => document.querySelector("[data-live]") && renew());
+// an answer is on its way and may take a while: a renewal would lose what is said to it
+document.addEventListener("submit", () => { answering = true; });
