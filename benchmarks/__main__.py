@@ -9,6 +9,7 @@ from rich.console import Console
 
 from benchmarks.backfill import measured_backfill, measured_first
 from benchmarks.cli import measured_cli
+from benchmarks.console import measured_console
 from benchmarks.day import measured_day
 from benchmarks.homes import CHECKOUT
 from benchmarks.machine import load_average, machine
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "replay": measured_replay,
     "orders": measured_orders,
     "simulation": measured_simulation,
+    "console": measured_console,
 }
 
 

@@ -4,10 +4,17 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "screenshots"
 SESSIONS = ("2018-11-29", "2018-11-30", "2018-12-03", "2018-12-04", "2018-12-06", "2018-12-07", "2018-12-10")
+CONSOLE: tuple[tuple[str, Literal["light", "dark"], int], ...] = (
+    ("console", "light", 1100),
+    ("console-dark", "dark", 1100),
+    ("console-book", "light", 1100),
+    ("console-phone", "light", 380),
+)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 sys.path.insert(0, str(ROOT))
@@ -19,6 +26,7 @@ def take_screenshots(folder: Path, browser: Path) -> None:
     for session in SESSIONS[:-1]:
         print(f"playing {session}", flush=True)
         running.play_session(folder, session)
+    take_console(folder, browser)
     print("starting the servers", flush=True)
     with running.running(folder) as up:
         run = up.create_run("daily/daily", {"session": SESSIONS[-1]})
@@ -37,6 +45,18 @@ def take_screenshots(folder: Path, browser: Path) -> None:
             pages.open_comparison(seen.page, up)
             pages.scroll_to(seen.page.get_by_text("Run details"), "start")
             save_picture(seen.page, "mlflow-compare")
+
+
+def take_console(folder: Path, browser: Path) -> None:
+    """The console's pages, light, dark and on a phone."""
+    with running.console(folder, running.free_port()) as address, pages.visit(browser) as seen:
+        for name, scheme, width in CONSOLE:
+            seen.page.emulate_media(color_scheme=scheme)
+            seen.page.set_viewport_size({"width": width, "height": 800})
+            seen.page.goto(address)
+            if "book" in name:
+                seen.page.get_by_role("link", name="sp500_svc").first.click()
+            save_picture(seen.page, name)
 
 
 def save_picture(page: pages.Page, name: str) -> None:

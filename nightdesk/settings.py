@@ -18,8 +18,11 @@ SECRETS: Final = {
     "APCA_API_KEY_ID": "alpaca_key_id",
     "APCA_API_SECRET_KEY": "alpaca_secret_key",
     "NIGHTDESK_NOTIFY": "notify",
+    "NIGHTDESK_CONSOLE_TOKEN": "console_token",
 }
 """What is never shown, and may stand in the home's `secrets.env`: the key there and in the environment, and the field."""
+SHORTEST_TOKEN: Final = 22
+"""128 bits in base64."""
 LARGEST_SECRETS_FILE: Final = 65536
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -51,6 +54,17 @@ class Settings(BaseSettings):
     notify: SecretStr = Field(
         SecretStr(""), description="Where notices go: addresses for apprise, with spaces or commas between them."
     )
+    console_token: SecretStr = Field(
+        SecretStr(""), description="What opens the console where others can reach it; empty: a new one at each start."
+    )
+
+    @field_validator("console_token")
+    @classmethod
+    def _unguessable(cls, token: SecretStr) -> SecretStr:
+        length = len(token.get_secret_value())
+        if 0 < length < SHORTEST_TOKEN:
+            raise ValueError(f"was {length} characters long, allowed: {SHORTEST_TOKEN} or more")
+        return token
 
     @field_validator("notify")
     @classmethod
@@ -60,7 +74,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _hidden(self) -> "Settings":
-        hide([self.alpaca_key_id, self.alpaca_secret_key.get_secret_value(), *secrets_of(self.notify)])
+        own = (self.alpaca_secret_key, self.console_token)
+        hide([self.alpaca_key_id, *(secret.get_secret_value() for secret in own), *secrets_of(self.notify)])
         return self
 
     @field_validator("home", "strategies", "data")

@@ -114,6 +114,18 @@ def play_session(folder: Path, session: str) -> None:
     subprocess.run(command, env=environment(folder), cwd=folder, check=True, timeout=120, capture_output=True)
 
 
+@contextmanager
+def console(folder: Path, port: int) -> Iterator[str]:
+    """`nightdesk console` over the home in a folder, as a process of its own."""
+    command = [*NIGHTDESK, "console", "--port", str(port)]
+    with subprocess.Popen(command, env=environment(folder), cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split()[0]
+        finally:
+            process.terminate()
+
+
 def start(folder: Path) -> Up:
     """Start `nightdesk up` on free ports, with canaries for secrets; it is not ready yet."""
     prefect, mlflow = free_port(), free_port()

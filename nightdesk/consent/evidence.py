@@ -195,6 +195,13 @@ def _order(order: Order, body: Any, newer: Close | None) -> OrderEvidence:
 # limits
 
 
+def limit_uses(ledger: Ledger, decision: Decision) -> tuple[LimitUse, ...]:
+    """How much of each limit a decision takes, by the strategy as it was then."""
+    strategy = Strategy.model_validate(_any(decision.envelope)["strategy"])
+    orders = [row for row in ledger.orders(decision.book_id, decision.session) if row.attempt == decision.attempt]
+    return _limit_uses(ledger, decision, _book(ledger, decision), strategy, orders)
+
+
 def _limit_uses(
     ledger: Ledger, decision: Decision, book: Book, strategy: Strategy, orders: Sequence[Order]
 ) -> tuple[LimitUse, ...]:
@@ -219,8 +226,8 @@ def _limit_uses(
 
 def _orders_of_day(ledger: Ledger, decision: Decision, book: Book) -> int:
     """The account's orders for the open: those that were sent, and those of the decision."""
-    every = [order for other in ledger.books(book.account) for order in ledger.orders(other.book_id)]
-    same = [order for order in every if order.execution_session == decision.execution_session]
+    books, opens = ledger.books(book.account), decision.execution_session
+    same = [order for other in books for order in ledger.orders(other.book_id, for_open=opens)]
     return sum(order.status != "intent" or order.decision_sha256 == decision.sha256 for order in same)
 
 

@@ -1,7 +1,7 @@
 """What waits for a person in a home, and the decision that they name."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,34 +32,45 @@ class Waiting:
 
 def waiting(home: Path, now: datetime, closes: Closes) -> Waiting:
     """Every decision of the home that waits for a person's answer at the instant `now`."""
+    with closing(_Ledgers(home)) as ledgers:
+        return waiting_in(ledgers.open, now, closes)
+
+
+def waiting_in(ledgers: Iterable[Ledger], now: datetime, closes: Closes, in_short: bool = False) -> Waiting:
+    """What waits in these ledgers. The whole record of each book is verified; `in_short` its newest decision only, for a page
+    that is asked for again and again."""
     found: list[Evidence] = []
     broken: list[str] = []
-    for mode in MODES:
-        path = ledger_file(home, mode)
-        if path.is_file():
-            with closing(Ledger(path)) as ledger:
-                for book in ledger.books():
-                    try:
-                        found += _waiting(ledger, book.book_id, now, closes)
-                    except OutOfSync as error:
-                        broken.append(error.message)
+    for ledger in ledgers:
+        for book in ledger.books():
+            try:
+                found += _waiting(ledger, book.book_id, now, closes, in_short)
+            except OutOfSync as error:
+                broken.append(error.message)
     found.sort(key=lambda row: (row.deadline or row.opens_at, row.book))
     return Waiting(tuple(found), tuple(broken))
 
 
-def _waiting(ledger: Ledger, book_id: str, now: datetime, closes: Closes) -> list[Evidence]:
+def _waiting(ledger: Ledger, book_id: str, now: datetime, closes: Closes, in_short: bool) -> list[Evidence]:
     decision = ledger.last_decision(book_id, ordered=True)
     if decision is None or not asks_for_consent(decision) or ledger.consent(decision.sha256) or is_late(decision, now):
         return []
     if not any(order.status == "intent" for order in orders_of(ledger, decision)):
         return []
-    require_sound(ledger, decision)
+    require_linked(ledger, decision) if in_short else require_sound(ledger, decision)
     return [evidence_of(ledger, decision, closes(decision))]
 
 
 def require_sound(ledger: Ledger, decision: Decision) -> None:
     """Raise `OutOfSync` where the book's decisions, or the rows of this one's orders, are not what was committed."""
     ledger.require_unbroken(decision.book_id)
+    require_as_decided(decision, orders_of(ledger, decision))
+
+
+def require_linked(ledger: Ledger, decision: Decision) -> None:
+    """Raise `OutOfSync` where this decision, or the rows of its orders, are not what was committed."""
+    if broken := ledger.broken_link(decision):
+        raise OutOfSync(broken, sessions=[decision.session])
     require_as_decided(decision, orders_of(ledger, decision))
 
 

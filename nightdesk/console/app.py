@@ -1,134 +1,139 @@
-"""The page: what waits for consent with its evidence, the state of each book, and a form for the answer."""
+"""The console as an application: its addresses, and what each request must be. It reaches no broker."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
-from nightdesk.consent import words
 from nightdesk.consent.answer import Answer
-from nightdesk.consent.evidence import Evidence, LimitUse
-from nightdesk.consent.waiting import Closes, waiting
+from nightdesk.console.access import A_DAY_S, COOKIE, Access
 from nightdesk.console.guard import HEADERS, LARGEST_REASON, Guard, RefusedError, form_of
+from nightdesk.console.pages import Pages, Room, rendered, said
 from nightdesk.console.tokens import Tokens
-from nightdesk.errors import NightdeskError
-from nightdesk.ledger.status import book_statuses
+from nightdesk.errors import Misconfigured, NightdeskError
+from nightdesk.ledger.halts import submit_halt, submit_release
 
 HERE = Path(__file__).parent
 ANSWERS: dict[str, Answer] = {"approve": "approve", "reject": "reject"}
-BIG_FACTS = ("Order", "Limits", "Decision", "State")
-"""Facts that the page shows in a way of their own."""
+CONTROLS: dict[str, Callable[[Path, str, str, datetime, str], list[str]]] = {"halt": submit_halt, "resume": submit_release}
+FILES = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
+LIVE = "x-live"
+"""The header with which the page's script asks for what is shown now: nothing on that can be answered."""
+OPEN_TO_ALL = ("/login", "/console.css", "/icon.svg")
+USED_UP = "This form was used already, or is not one of this page's: nothing was done. Load the page again."
 
 Form = Annotated[dict[str, str], Depends(form_of)]
 Next = Callable[[Request], Awaitable[Response]]
 
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What the page works with. `answer` keeps an answer (decision's SHA-256, answer, who, reason), has it acted on and says in
-    a sentence what came of it; the page itself reaches no broker."""
-
-    home: Path
-    port: int
-    who: str
-    now: Callable[[], datetime]
-    closes: Closes
-    answer: Callable[[str, Answer, str, str], tuple[str, object]]
+__all__ = ["Room", "console_app"]
 
 
 def console_app(room: Room) -> FastAPI:
     """The page as an application. Only a POST of its own form, with an unused token, changes anything."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    guard, tokens = Guard(room.port), Tokens()
+    tokens, access = Tokens(), Access(room.token)
+    _add_guards(app, Guard(room.port, room.address), access)
+    _add_views(app, Pages(room, tokens))
+    _add_forms(app, room, tokens)
+    _add_login(app, access, room.address.startswith("https://"))
+    return app
 
+
+def _add_guards(app: FastAPI, guard: Guard, access: Access) -> None:
     @app.middleware("http")
     async def guarded(request: Request, call_next: Next) -> Response:
         try:
             guard.require_own_host(request.headers)
+            guard.require_own_page(request.headers)
             if request.method == "POST":
                 guard.require_own_form(request.headers)
                 guard.require_calm()
-            answer = await call_next(request)
+            if request.url.path not in OPEN_TO_ALL and not access.is_open_to(request.cookies.get(COOKIE, "")):
+                answer = _to_login(request)
+            else:
+                answer = await call_next(request)
         except RefusedError as refused:
-            answer = _said("Refused", refused.sentence, refused.status)
+            answer = said("Refused", refused.sentence, refused.status)
         answer.headers.update(HEADERS)
         return answer
 
     @app.exception_handler(RefusedError)
     async def refused(request: Request, error: RefusedError) -> Response:
-        return _said("Refused", error.sentence, error.status)
+        return said("Refused", error.sentence, error.status)
 
     @app.exception_handler(NightdeskError)
     async def told(request: Request, error: NightdeskError) -> Response:
-        return _said("Not done", error.message, 409)
+        lost = isinstance(error, Misconfigured) and request.method == "GET"
+        return said("Not found" if lost else "Not done", error.message, 404 if lost else 409)
 
+
+def _to_login(request: Request) -> Response:
+    if request.method == "GET":
+        return RedirectResponse("/login", 303)
+    return said("Refused", "Show the token first: nothing was done.", 401)
+
+
+def _add_views(app: FastAPI, pages: Pages) -> None:
     @app.get("/", response_class=HTMLResponse)
-    def page() -> Response:
-        return _page(room, tokens)
+    def desk(request: Request) -> Response:
+        return pages.desk(LIVE in request.headers)
 
+    @app.get("/book", response_class=HTMLResponse)
+    def book(request: Request, book: str, positions: str = "", before: date | None = None) -> Response:
+        return pages.book(book, LIVE in request.headers, positions == "all", before)
+
+    @app.get("/decision", response_class=HTMLResponse)
+    def decision(sha256: str) -> Response:
+        return pages.decision(sha256)
+
+    for name, kind in FILES.items():
+        app.get(f"/{name}")(_file(name, kind))
+
+
+def _file(name: str, kind: str) -> Callable[[], Response]:
+    return lambda: FileResponse(HERE / "static" / name, media_type=kind)
+
+
+def _add_forms(app: FastAPI, room: Room, tokens: Tokens) -> None:
     @app.post("/answer", response_class=HTMLResponse)
     def answer(form: Form) -> Response:
-        return _answer(room, tokens, form)
+        sha256, answered, token = (form.get(name, "") for name in ("decision", "answer", "token"))
+        if answered not in ANSWERS or not tokens.use_up(sha256, answered, token):
+            raise RefusedError(403, USED_UP)
+        sentence, _ = room.answer(sha256, ANSWERS[answered], room.who, _reason(form))
+        return said("Done", sentence, 200)
 
-    @app.get("/console.css")
-    def style() -> Response:
-        return FileResponse(HERE / "static" / "console.css", media_type="text/css")
+    @app.post("/control", response_class=HTMLResponse)
+    def control(form: Form) -> Response:
+        book_id, wanted, token = (form.get(name, "") for name in ("book", "control", "token"))
+        if wanted not in CONTROLS or not tokens.use_up(book_id, wanted, token):
+            raise RefusedError(403, USED_UP)
+        done = CONTROLS[wanted](room.home, book_id, room.who, room.now(), _reason(form))
+        back = f"/book?book={quote(book_id, safe='')}" if book_id else "/"
+        return said("Done", f"{'HALTED' if wanted == 'halt' else 'ACTIVE'}: {', '.join(done)}.", 200, back)
 
-    @app.get("/icon.svg")
-    def icon() -> Response:
-        return FileResponse(HERE / "static" / "icon.svg", media_type="image/svg+xml")
 
-    return app
-
-
-def _answer(room: Room, tokens: Tokens, form: dict[str, str]) -> Response:
-    sha256, said, token = (form.get(name, "") for name in ("decision", "answer", "token"))
-    if said not in ANSWERS or not tokens.use_up(sha256, said, token):
-        raise RefusedError(
-            403, "This form was used already, or is not one of this page's: nothing was done. Load the page again."
-        )
+def _reason(form: dict[str, str]) -> str:
     reason = form.get("reason", "")
     if len(reason) > LARGEST_REASON:
         raise RefusedError(400, f"The reason has {len(reason)} characters, allowed: {LARGEST_REASON}. Nothing was done.")
-    sentence, _ = room.answer(sha256, ANSWERS[said], room.who, reason)
-    return _said("Done", sentence, 200)
+    return reason
 
 
-def _page(room: Room, tokens: Tokens) -> Response:
-    found = waiting(room.home, room.now(), room.closes)
-    cards = [_card(row, tokens) for row in found.evidence]
-    books = [row for row in book_statuses(room.home) if not row["book"].startswith("backfill/")]
-    return _rendered("page.html", cards=cards, broken=found.broken, books=books, longest=LARGEST_REASON)
+def _add_login(app: FastAPI, access: Access, secure: bool) -> None:
+    @app.get("/login", response_class=HTMLResponse)
+    def login() -> Response:
+        return rendered("login.html") if access.asked else RedirectResponse("/", 303)
 
-
-def _card(evidence: Evidence, tokens: Tokens) -> dict[str, object]:
-    """An evidence with its own tokens. A halted book's can only be rejected."""
-    sha256 = evidence.decision_sha256
-    return {
-        "evidence": evidence,
-        "facts": [(what, text) for what, text in words.facts(evidence) if what not in BIG_FACTS],
-        "limits": [(row, words.limit_name(row), *_amounts(row)) for row in evidence.limits],
-        "approve": "" if evidence.halted else tokens.new(sha256, "approve"),
-        "reject": tokens.new(sha256, "reject"),
-    }
-
-
-def _amounts(row: LimitUse) -> tuple[str, str, str]:
-    used, allowed, left = (words.amount(value, row.unit) for value in (row.used, row.allowed, row.left))
-    return used, allowed, left
-
-
-def _said(title: str, sentence: str, status: int) -> HTMLResponse:
-    return _rendered("said.html", status, title=title, sentence=sentence)
-
-
-def _rendered(template: str, status: int = 200, **values: object) -> HTMLResponse:
-    return HTMLResponse(PAGES.get_template(template).render(values), status_code=status)
-
-
-PAGES = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+    @app.post("/login", response_class=HTMLResponse)
+    def logged_in(form: Form) -> Response:
+        cookie = access.cookie_for(form.get("token", "")) if access.asked else ""
+        if not cookie:
+            raise RefusedError(403, "That is not the token.")
+        answer = RedirectResponse("/", 303)
+        answer.set_cookie(COOKIE, cookie, max_age=A_DAY_S, httponly=True, samesite="strict", secure=secure)
+        return answer

@@ -14,8 +14,8 @@ LARGEST_REASON = 500
 FORM = "application/x-www-form-urlencoded"
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -35,24 +35,33 @@ class RefusedError(Exception):
 
 
 class Guard:
-    """What a request must be to be heard at all."""
+    """What a request must be to be heard at all. `address` is where a proxy offers the page, as https://desk.example."""
 
-    def __init__(self, port: int) -> None:
-        self.hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+    def __init__(self, port: int, address: str = "") -> None:
+        self._origins = {f"{name}:{port}": f"http://{name}:{port}" for name in ("127.0.0.1", "localhost")}
+        if address:
+            self._origins[urlsplit(address).netloc] = address
         self._posts: deque[float] = deque()
 
     def require_own_host(self, headers: Headers) -> None:
         """The address must be this page's own: a name that was made to point here (DNS rebinding) is refused."""
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or hosts[0] not in self.hosts:
+        if len(hosts) != 1 or hosts[0] not in self._origins:
             raise RefusedError(421, "This page answers to its own address only.")
+
+    def require_own_page(self, headers: Headers) -> None:
+        """Another page's script is not answered, whatever it asks for; a link that a person follows is."""
+        own = self._origins[headers["host"]]
+        if any(origin != own for origin in headers.getlist("origin")):
+            raise RefusedError(403, "This request came from another page: nothing was done.")
+        foreign = any(site not in ("same-origin", "none") for site in headers.getlist("sec-fetch-site"))
+        if foreign and headers.get("sec-fetch-mode") != "navigate":
+            raise RefusedError(403, "This request came from another site: nothing was done.")
 
     def require_own_form(self, headers: Headers) -> None:
         """A POST must come from this page's own form, as far as the browser says."""
-        origins = headers.getlist("origin")
         pages = [f"{urlsplit(text).scheme}://{urlsplit(text).netloc}" for text in headers.getlist("referer")]
-        own = f"http://{headers['host']}"
-        if any(origin != own for origin in [*origins, *pages]):
+        if any(page != self._origins[headers["host"]] for page in pages):
             raise RefusedError(403, "This answer came from another page: nothing was done.")
         if any(site != "same-origin" for site in headers.getlist("sec-fetch-site")):
             raise RefusedError(403, "This answer came from another site: nothing was done.")

@@ -35,10 +35,12 @@ def chained(previous: str, link: Link) -> str:
     return text_sha256("\n".join((previous, *row, text_sha256(link.envelope))))
 
 
-def broken_links(links: Iterable[Link]) -> dict[date, str]:
-    """What is wrong with a book's decisions, given in the order of their positions: a sentence for each session that is."""
+def broken_links(links: Iterable[Link], previous: str = "", place: int = 0) -> dict[date, str]:
+    """What is wrong with a book's decisions, given in the order of their positions: a sentence for each session that is.
+
+    `previous` is the chain's hash before the first of them, `place` how many were before it.
+    """
     broken: dict[date, str] = {}
-    previous, place = "", 0
     for link in links:
         place += 1
         named = f"The decision of {link.session} in the book {link.book_id!r}"

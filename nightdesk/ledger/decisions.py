@@ -95,6 +95,17 @@ class Decisions(LedgerFile):
         if broken := self.broken_links(book_id):
             raise OutOfSync(" ".join(broken.values()), sessions=sorted(broken))
 
+    def broken_link(self, decision: Decision) -> str:
+        """What is wrong with one decision by its hashes and the link to the one before it; "" where nothing is."""
+        decisions = tables.decisions
+        columns = [decisions.c[column.name] for column in fields(Link)]
+        own = sa.select(*columns).where(decisions.c.book_id == decision.book_id, decisions.c.sha256 == decision.sha256)
+        link = Link(**self._rows(own)[0])
+        before = sa.select(decisions.c.chain_sha256).where(decisions.c.book_id == link.book_id)
+        found = self._rows(before.where(decisions.c.position == link.position - 1))
+        previous = found[0]["chain_sha256"] if found else ""
+        return broken_links([link], previous, link.position - 1).get(link.session, "")
+
     def attempts(self, book_id: str, session: date) -> list[int]:
         """The attempts at a session's decision, the first one first."""
         decisions = tables.decisions
@@ -107,12 +118,20 @@ class Decisions(LedgerFile):
             for row in self._rows(sa.select(tables.decisions.c.session).where(tables.decisions.c.book_id == book_id))
         }
 
-    def orders(self, book_id: str, decided: date | None = None, statuses: Sequence[OrderStatus] | None = None) -> list[Order]:
-        """Orders of a book, oldest first."""
+    def orders(
+        self,
+        book_id: str,
+        decided: date | None = None,
+        statuses: Sequence[OrderStatus] | None = None,
+        for_open: date | None = None,
+    ) -> list[Order]:
+        """Orders of a book, oldest first; of those decided after one session, in some statuses, for the open of one session."""
         orders = tables.orders
         query = sa.select(orders).where(orders.c.book_id == book_id).order_by(orders.c.decided_session, orders.c.order_id)
         if decided is not None:
             query = query.where(orders.c.decided_session == decided)
+        if for_open is not None:
+            query = query.where(orders.c.execution_session == for_open)
         return self._records(Order, query if statuses is None else query.where(orders.c.status.in_(statuses)))
 
     def order(self, order_id: str) -> Order | None:

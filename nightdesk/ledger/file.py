@@ -36,7 +36,7 @@ from schemas.records import (
     Trial,
 )
 
-HEAD = "0005"
+HEAD = "0006"
 """The schema version that this code writes."""
 
 Record = TypeVar(

@@ -14,12 +14,13 @@ from nightdesk.ledger.accounts import Accounts
 from nightdesk.ledger.consents import Consents
 from nightdesk.ledger.controls import Controls
 from nightdesk.ledger.decisions import Decisions
+from nightdesk.ledger.glance import Glance
 from nightdesk.ledger.replacements import Replacements
 from nightdesk.ledger.trials import Trials
 from schemas.records import Book, CashEvent, Fill, Mark, Mode, ModelRef, OutsideChange, PositionEvent, Restatement, Run
 
 
-class Ledger(Decisions, Controls, Consents, Accounts, Trials, Replacements):
+class Ledger(Decisions, Controls, Consents, Accounts, Trials, Replacements, Glance):
     """Reads and writes of one ledger file."""
 
     # books and runs

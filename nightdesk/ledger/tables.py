@@ -242,6 +242,13 @@ outside_changes = sa.Table(
     sa.PrimaryKeyConstraint("book_id", "reference", name="one_row_an_outside_change"),
 )
 
+sa.Index("ix_runs_newest", runs.c.book_id, runs.c.session, runs.c.started_at)
+sa.Index("ix_orders_newest", orders.c.book_id, orders.c.decided_session)
+sa.Index("ix_orders_open", orders.c.book_id, orders.c.status)
+sa.Index("ix_orders_for_open", orders.c.book_id, orders.c.execution_session)
+sa.Index("ix_position_events_held", position_events.c.book_id, position_events.c.instrument, position_events.c.quantity)
+sa.Index("ix_models_newest", models.c.book_id, models.c.cutoff)
+
 trials = sa.Table(
     "trials",
     metadata,

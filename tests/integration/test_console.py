@@ -2,18 +2,18 @@
 
 import json
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from nightdesk.cli import approving
 from nightdesk.cli.approving import answered
@@ -21,8 +21,8 @@ from nightdesk.clock import WallClock
 from nightdesk.console.app import Room, console_app
 from nightdesk.console.guard import POSTS_A_MINUTE
 from nightdesk.ledger.halts import submit_halt
-from tests.pages import visit
-from tests.running import NIGHTDESK, environment, free_port
+from tests.pages import PATIENCE_MS, visit
+from tests.running import console, free_port
 from tests.waiting_books import BOOK, MONDAY, Desk, submitted_here
 
 
@@ -84,11 +84,12 @@ def test_page_shows_the_evidence_and_the_books(page: httpx.Client, desk: Desk) -
 
 
 def test_every_answer_of_the_page_is_kept_from_caches_frames_and_scripts(page: httpx.Client) -> None:
-    for path in ("/", "/console.css", "/icon.svg", "/nothing"):
+    for path in ("/", "/console.css", "/console.js", "/icon.svg", "/nothing"):
         headers = page.get(path).headers
         assert headers["cache-control"] == "no-store" and headers["x-frame-options"] == "DENY"
         assert headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'")
-    assert "<script" not in page.get("/").text and "style=" not in page.get("/").text
+    shown = page.get("/").text
+    assert re.findall(r"<script[^>]*>", shown) == ['<script src="/console.js" defer>'] and "style=" not in shown
     assert page.get("/nothing").status_code == page.get("/docs").status_code == page.get("/openapi.json").status_code == 404
 
 
@@ -202,7 +203,7 @@ def test_a_halted_book_shows_why_and_has_no_button_to_approve(page: httpx.Client
     before = form(page)
     submit_halt(desk.home, BOOK, "bob", WallClock().now(), "<script>alert(1)</script>")
     shown = page.get("/").text
-    assert "Approve and send" not in shown and "HALTED by bob: &lt;script&gt;" in shown and "<script" not in shown
+    assert "Approve and send" not in shown and "HALTED by bob: &lt;script&gt;" in shown and "<script>" not in shown
     refused = page.post("/answer", data=before)
     assert refused.status_code == 409 and "cannot be approved" in refused.text and nothing_done(desk)
 
@@ -216,42 +217,68 @@ def test_a_decision_that_was_edited_is_named_and_cannot_be_approved(page: httpx.
     assert refused.status_code == 409 and "is not what was decided" in refused.text and nothing_done(desk)
 
 
-@contextmanager
-def console(folder: Path, port: int) -> Iterator[str]:
-    """`nightdesk console` over the home in a folder, as a process of its own."""
-    command = [*NIGHTDESK, "console", "--port", str(port)]
-    with subprocess.Popen(command, env=environment(folder), cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[0]
-        finally:
-            process.terminate()
-
-
 @pytest.mark.timeout(300)
-def test_a_person_approves_in_a_browser_with_the_keyboard(monday: Desk, tmp_path: Path, browser: Path) -> None:
+def test_a_person_halts_releases_and_approves_in_a_browser_with_the_keyboard(monday: Desk, tmp_path: Path, browser: Path) -> None:
     desk = monday.copied_to(tmp_path)
     with console(tmp_path, free_port()) as address, visit(browser) as seen:
         page = seen.page
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            for width in (380, 1280):
-                page.set_viewport_size({"width": width, "height": 900})
-                page.goto(address)
-                assert page.evaluate("document.documentElement.scrollWidth") <= width
-        grounds = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        page.emulate_media(color_scheme="light")
-        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != grounds
-        button = page.get_by_role("button", name="Approve and send")
-        for _ in range(3):
-            page.keyboard.press("Tab")
-            if button.evaluate("button => button === document.activeElement"):
-                break
-        page.keyboard.press("Enter")
-        expect(page.get_by_text("buy 35 SPXSIM is accepted by the broker")).to_be_visible(timeout=90_000)
+        page.on("console", lambda said: seen.errors.append(said.text) if said.type == "error" else None)
+        grounds = {fits_and_ground(page, f"{address}{path}", width) for path in ("/", page_of_book()) for width in (380, 1280)}
+        page.emulate_media(color_scheme="dark")
+        dark = {fits_and_ground(page, address, width) for width in (380, 1280)}
+        assert len(grounds) == len(dark) == 1 and grounds != dark
+        answered_by_keyboard(page, f"{address}{page_of_book()}", "Halt this book", "a test", "HALTED: paper/cheap/cheap.")
+        page.goto(address)
+        expect(page.get_by_role("button", name="Approve and send")).to_have_count(0)
+        expect(page.get_by_text("HALTED by").first).to_be_visible()
+        answered_by_keyboard(page, f"{address}{page_of_book()}", "Release this book", "a test", "ACTIVE: paper/cheap/cheap.")
+        assert seen.errors == [] and seen.left_the_machine == []
+        answered_by_keyboard(page, address, "Approve and send", "", "buy 35 SPXSIM is accepted by the broker")
         page.reload()
         expect(page.get_by_text("used already")).to_be_visible()
         page.get_by_role("link", name="Back to what waits").click()
         expect(page.get_by_text("Nothing waits.")).to_be_visible()
-        assert seen.left_the_machine == [] and [error for error in seen.errors if not error.startswith("403 ")] == []
+        assert seen.left_the_machine == [] and [error for error in seen.errors if "403" not in error] == []
     assert desk.at_the_broker() == 1
+
+
+def page_of_book() -> str:
+    return f"/book?book={quote(BOOK, safe='')}"
+
+
+def fits_and_ground(page: Page, address: str, width: int) -> str:
+    """The page's ground, once nothing of it is wider than the window and the skip link is its first stop."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(address)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the content"
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+def answered_by_keyboard(page: Page, address: str, button: str, reason: str, expected: str) -> None:
+    """Reach a button by Tab alone, a reason typed into the field before it, and press it."""
+    page.goto(address)
+    wanted = page.get_by_role("button", name=button)
+    field = wanted.locator("xpath=preceding-sibling::input[@name='reason']")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if reason and field.evaluate("field => field === document.activeElement"):
+            page.keyboard.type(reason)
+        if wanted.evaluate("button => button === document.activeElement"):
+            break
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(expected)).to_be_visible(timeout=90_000)
+
+
+def test_a_page_in_sight_renews_itself_and_says_when_it_cannot(monday: Desk, tmp_path: Path, browser: Path) -> None:
+    desk = monday.copied_to(tmp_path)
+    with visit(browser) as seen:
+        with served(desk, "ana (page)") as client:
+            seen.page.goto(f"{client.base_url}{page_of_book()}")
+            desk.edit("update runs set reason = 'said later' where reason like '%consent%'")
+            expect(seen.page.get_by_text("said later").first).to_be_visible(timeout=PATIENCE_MS)
+            submit_halt(desk.home, BOOK, "bob", WallClock().now(), "from elsewhere")
+            expect(seen.page.get_by_role("button", name="Release this book")).to_be_visible(timeout=PATIENCE_MS)
+        expect(seen.page.get_by_text("No connection")).to_be_visible(timeout=PATIENCE_MS)
