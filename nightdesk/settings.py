@@ -6,6 +6,7 @@ import stat
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -18,6 +19,9 @@ SECRETS: Final = {
     "APCA_API_KEY_ID": "alpaca_key_id",
     "APCA_API_SECRET_KEY": "alpaca_secret_key",
     "NIGHTDESK_NOTIFY": "notify",
+    "NIGHTDESK_LEDGER": "ledger",
+    "NIGHTDESK_PREFECT_DATABASE": "prefect_database",
+    "NIGHTDESK_MLFLOW_DATABASE": "mlflow_database",
 }
 """What is never shown, and may stand in the home's `secrets.env`: the key there and in the environment, and the field."""
 LARGEST_SECRETS_FILE: Final = 65536
@@ -40,6 +44,16 @@ class Settings(BaseSettings):
     mlflow_uri: str = Field("", description="An MLflow server to log to; empty: SQLite in the home.")
     data: Path = Field(Path("data"), description="The folder of CSV and Parquet files that the source csvdir reads.")
     store: str = Field("", description="Where the bars are kept, as s3://bucket/folder; empty: in the home.")
+    ledger: SecretStr = Field(
+        SecretStr(""),
+        description="A PostgreSQL database for the ledgers, as postgresql://user@host/name; empty: SQLite in the home.",
+    )
+    prefect_database: SecretStr = Field(
+        SecretStr(""), description="A PostgreSQL database for the Prefect server of `nightdesk up`; empty: SQLite in the home."
+    )
+    mlflow_database: SecretStr = Field(
+        SecretStr(""), description="A PostgreSQL database for the MLflow server of `nightdesk up`; empty: SQLite in the home."
+    )
     yahoo_url: str = Field("", description="Another server that speaks Yahoo's chart API; empty: Yahoo's own.")
     alpaca_data_url: str = Field("", description="Another server that speaks Alpaca's data API; empty: Alpaca's own.")
     alpaca_url: str = Field("", description="Another server that speaks Alpaca's trading API; empty: its paper service.")
@@ -58,9 +72,21 @@ class Settings(BaseSettings):
         require_addresses(addresses)
         return addresses
 
+    @field_validator("ledger", "prefect_database", "mlflow_database")
+    @classmethod
+    def _postgres(cls, address: SecretStr) -> SecretStr:
+        text = address.get_secret_value()
+        if text and not re.fullmatch(r"postgresql(\+\w+)?://[^/\s]*/[^/\s?]+(\?\S*)?", text):
+            raise ValueError(
+                "an address begins with postgresql:// and names a host and a database, as postgresql://user@host/name"
+            )
+        return address
+
     @model_validator(mode="after")
     def _hidden(self) -> "Settings":
         hide([self.alpaca_key_id, self.alpaca_secret_key.get_secret_value(), *secrets_of(self.notify)])
+        for address in (self.ledger, self.prefect_database, self.mlflow_database):
+            hide(_passwords(address))
         return self
 
     @field_validator("home", "strategies", "data")
@@ -84,7 +110,20 @@ class Settings(BaseSettings):
 
     @property
     def tracking_uri(self) -> str:
+        """Where the desk logs to: with a database of its own, MLflow is reached through its server."""
+        if self.mlflow_database.get_secret_value():
+            return self.mlflow_url
         return self.mlflow_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def ledgers(self) -> Path | SecretStr:
+        """Where the ledgers are: the home, or the address of a database."""
+        return self.ledger if self.ledger.get_secret_value() else self.home
+
+    @property
+    def locks(self) -> Path | SecretStr:
+        """Where the locks of the accounts are: with the ledgers, so that they hold among all who write to those."""
+        return self.ledger if self.ledger.get_secret_value() else self.home / "locks"
 
 
 @lru_cache(maxsize=1)
@@ -109,6 +148,12 @@ def _read(secrets: dict[str, str]) -> Settings:
     if refused:
         raise Misconfigured(f"{key}: {refused}.", key=key)
     raise Misconfigured.value(key, first["input"], first["msg"])
+
+
+def _passwords(address: SecretStr) -> list[str]:
+    """The password in an address, as it stands there and as it is."""
+    password = urlsplit(address.get_secret_value()).password or ""
+    return [password, unquote(password)]
 
 
 def _secrets(home: Path) -> dict[str, str]:

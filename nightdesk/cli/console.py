@@ -23,7 +23,7 @@ def console(
 
     here = settings()
     room = Room(
-        here.home, port, f"{getpass.getuser()} (page)", WallClock().now, partial(newer_closes, here), partial(answered, here)
+        here.ledgers, port, f"{getpass.getuser()} (page)", WallClock().now, partial(newer_closes, here), partial(answered, here)
     )
     try:
         listening = socket.create_server(("127.0.0.1", port))

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import SecretStr
 
 from nightdesk.consent import words
 from nightdesk.consent.answer import Answer
@@ -33,7 +34,7 @@ class Room:
     """What the page works with. `answer` keeps an answer (decision's SHA-256, answer, who, reason), has it acted on and says in
     a sentence what came of it; the page itself reaches no broker."""
 
-    home: Path
+    home: Path | SecretStr
     port: int
     who: str
     now: Callable[[], datetime]
