@@ -239,6 +239,25 @@ def order_environment(here: Settings) -> dict[str, str]:
     return kept
 
 
+def started_by_up(here: Settings) -> str:
+    """What stands in the environment of all that `nightdesk up` starts in this home, but of the processes that order."""
+    return f"NIGHTDESK_UP={here.home}"
+
+
+def prefect_environment(here: Settings) -> dict[str, str]:
+    """What the Prefect server of `nightdesk up` has beside the environment of the others: its database, with the password."""
+    address = here.prefect_database.get_secret_value()
+    named = re.sub(r"^postgresql(\+\w+)?:", "postgresql+asyncpg:", address)
+    return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": named} if named else {}
+
+
+def mlflow_environment(here: Settings) -> dict[str, str]:
+    """What the MLflow server has: its database, not on its command line, which every user of the machine can read."""
+    address = here.mlflow_database.get_secret_value()
+    named = re.sub(r"^postgresql(\+\w+)?:", "postgresql+psycopg:", address)
+    return {"MLFLOW_BACKEND_STORE_URI": named or here.tracking_uri}
+
+
 def service_environment(here: Settings) -> dict[str, str]:
     """The environment of what `nightdesk up` starts: this process's own after `prepare_environment`, at these ports.
 
@@ -248,6 +267,7 @@ def service_environment(here: Settings) -> dict[str, str]:
     passed_on = {key: value for key, value in os.environ.items() if not key.startswith(elsewhere)}
     api = f"{here.prefect_url}/api"
     return passed_on | {
+        **dict([started_by_up(here).split("=", 1)]),
         "NIGHTDESK_HOME": str(here.home),
         "NIGHTDESK_STRATEGIES": str(here.strategies),
         "NIGHTDESK_DATA": str(here.data),
