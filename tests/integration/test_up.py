@@ -287,6 +287,8 @@ def test_a_server_that_dies_is_started_again_and_what_had_died_is_said(up: Up) -
     mlflow = next(process for process in descendants(up) if "mlflow" in process.cmdline())
     mlflow.kill()
     wait_for(lambda: "mlflow ended by itself with exit code -9: it is started again in 1 s" in up.printed())
+    others = {mlflow.pid, *(process.pid for process in descendants(up) if process.ppid() != up.process.pid)}
+    wait_for(lambda: [row for row in descendants(up) if row.pid not in others and "mlflow" in row.cmdline()])
     wait_for(lambda: answers(f"{up.mlflow}/health"), within_s=120)
     assert "logs/mlflow.log says why" in up.printed()
     assert [fit["info"]["status"] for fit in up.fits()] == ["FINISHED"] * 2
