@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -29,26 +28,9 @@ from schemas.money import decimal
 from schemas.records import CashEvent, Mark, PositionEvent
 from tests import ledgers
 from tests.ledgers import BOOK, DAY, NEXT, START, a_decision, a_fill, a_run, an_order
-from tests.postgres_server import PostgresServer, emptied
 
 SPAWN = multiprocessing.get_context("spawn")
 EXACT = Decimal("123456789.123456789")
-
-
-@pytest.fixture(scope="module")
-def on_a_server(postgres: PostgresServer) -> Iterator[Ledger]:
-    made = Ledger(ledger_file(postgres.database(), "paper"))
-    yield made
-    made.close()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    """A ledger with one book, on either database."""
-    made = Ledger(tmp_path / "ledger.sqlite") if request.param == "sqlite" else request.getfixturevalue("on_a_server")
-    made.open_book(BOOK)
-    yield made
-    emptied(made)
 
 
 @pytest.fixture
