@@ -291,4 +291,4 @@ def test_a_server_that_dies_is_started_again_and_what_had_died_is_said(up: Up) -
     wait_for(lambda: [row for row in descendants(up) if row.pid not in others and "mlflow" in row.cmdline()])
     wait_for(lambda: answers(f"{up.mlflow}/health"), within_s=120)
     assert "logs/mlflow.log says why" in up.printed()
-    assert [fit["info"]["status"] for fit in up.fits()] == ["FINISHED"] * 2
+    assert {fit["info"]["status"] for fit in up.fits()} == {"FINISHED"}
