@@ -18,6 +18,7 @@ from benchmarks.replay import measured_replay
 from benchmarks.result import Result, print_result, save_result
 from benchmarks.simulation import measured_simulation
 from benchmarks.store import measured_store
+from benchmarks.up import measured_up
 from benchmarks.validation import measured_validation
 
 BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "orders": measured_orders,
     "simulation": measured_simulation,
     "console": measured_console,
+    "up": measured_up,
 }
 
 

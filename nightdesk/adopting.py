@@ -48,7 +48,7 @@ def adopt(takeover: Takeover, listed: list[OutsideChange], who: str, reason: str
     if not reason.strip():
         raise Misconfigured.value("reason", reason, "a sentence that says why; it is kept with your name")
     strategy = load_strategy(takeover.strategy_name, here)
-    with only_writer(here.home / "locks", account_lock(strategy, takeover.mode)) as alone:
+    with only_writer(here.locks, account_lock(strategy, takeover.mode)) as alone:
         if alone is None:
             raise Misconfigured(f"Another process is writing to the account {strategy.account!r}: try again when it is done.")
         with closing(open_ledger(takeover.mode, here)) as ledger:

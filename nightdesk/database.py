@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Dialect
+
+from nightdesk.errors import NightdeskError, TryAgain
 
 WAL_ATTEMPTS = 100
 WAL_PAUSE_S = 0.05
+FOR_A_MOMENT = {sqlite3.SQLITE_BUSY: "another process is writing to it", sqlite3.SQLITE_FULL: "the disk is full"}
+"""What SQLite fails for that passes by itself, or once there is room."""
 
 
 class DecimalText(sa.types.TypeDecorator[Decimal]):
@@ -70,6 +74,12 @@ def sqlite_engine(path: Path) -> sa.Engine:
         connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get('unsynced') else 'FULL'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    @sa.event.listens_for(engine, "handle_error")
+    def _on_error(context: sa.engine.ExceptionContext) -> NightdeskError | None:
+        code = getattr(context.original_exception, "sqlite_errorcode", 0) & 0xFF  # the rest of the number says which kind of it
+        why = FOR_A_MOMENT.get(code)
+        return TryAgain(f"{path} could not be used: {why}.", path=str(path)) if why else None
+
     return engine
 
 
@@ -86,5 +96,5 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def insert_new(table: sa.Table, rows: list[dict[str, Any]]) -> sa.Insert:
-    """An insert that leaves rows alone whose key is there already."""
-    return insert(table).values(rows).on_conflict_do_nothing()
+    """An insert that leaves rows alone whose key is there already; PostgreSQL and SQLite say it in the same words."""
+    return insert(table).values(rows).on_conflict_do_nothing().execution_options(preserve_rowcount=True)

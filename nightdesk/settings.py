@@ -6,6 +6,7 @@ import stat
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,6 +20,9 @@ SECRETS: Final = {
     "APCA_API_SECRET_KEY": "alpaca_secret_key",
     "NIGHTDESK_NOTIFY": "notify",
     "NIGHTDESK_CONSOLE_TOKEN": "console_token",
+    "NIGHTDESK_LEDGER": "ledger",
+    "NIGHTDESK_PREFECT_DATABASE": "prefect_database",
+    "NIGHTDESK_MLFLOW_DATABASE": "mlflow_database",
 }
 """What is never shown, and may stand in the home's `secrets.env`: the key there and in the environment, and the field."""
 SHORTEST_TOKEN: Final = 22
@@ -43,6 +47,16 @@ class Settings(BaseSettings):
     mlflow_uri: str = Field("", description="An MLflow server to log to; empty: SQLite in the home.")
     data: Path = Field(Path("data"), description="The folder of CSV and Parquet files that the source csvdir reads.")
     store: str = Field("", description="Where the bars are kept, as s3://bucket/folder; empty: in the home.")
+    ledger: SecretStr = Field(
+        SecretStr(""),
+        description="A PostgreSQL database for the ledgers, as postgresql://user@host/name; empty: SQLite in the home.",
+    )
+    prefect_database: SecretStr = Field(
+        SecretStr(""), description="A PostgreSQL database for the Prefect server of `nightdesk up`; empty: SQLite in the home."
+    )
+    mlflow_database: SecretStr = Field(
+        SecretStr(""), description="A PostgreSQL database for the MLflow server of `nightdesk up`; empty: SQLite in the home."
+    )
     yahoo_url: str = Field("", description="Another server that speaks Yahoo's chart API; empty: Yahoo's own.")
     alpaca_data_url: str = Field("", description="Another server that speaks Alpaca's data API; empty: Alpaca's own.")
     alpaca_url: str = Field("", description="Another server that speaks Alpaca's trading API; empty: its paper service.")
@@ -72,10 +86,22 @@ class Settings(BaseSettings):
         require_addresses(addresses)
         return addresses
 
+    @field_validator("ledger", "prefect_database", "mlflow_database")
+    @classmethod
+    def _postgres(cls, address: SecretStr) -> SecretStr:
+        text = address.get_secret_value()
+        if text and not re.fullmatch(r"postgresql(\+\w+)?://[^/\s]*/[^/\s?]+(\?\S*)?", text):
+            raise ValueError(
+                "an address begins with postgresql:// and names a host and a database, as postgresql://user@host/name"
+            )
+        return address
+
     @model_validator(mode="after")
     def _hidden(self) -> "Settings":
         own = (self.alpaca_secret_key, self.console_token)
         hide([self.alpaca_key_id, *(secret.get_secret_value() for secret in own), *secrets_of(self.notify)])
+        for address in (self.ledger, self.prefect_database, self.mlflow_database):
+            hide(_passwords(address))
         return self
 
     @field_validator("home", "strategies", "data")
@@ -99,7 +125,20 @@ class Settings(BaseSettings):
 
     @property
     def tracking_uri(self) -> str:
+        """Where the desk logs to: with a database of its own, MLflow is reached through its server."""
+        if self.mlflow_database.get_secret_value():
+            return self.mlflow_url
         return self.mlflow_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def ledgers(self) -> Path | SecretStr:
+        """Where the ledgers are: the home, or the address of a database."""
+        return self.ledger if self.ledger.get_secret_value() else self.home
+
+    @property
+    def locks(self) -> Path | SecretStr:
+        """Where the locks of the accounts are: with the ledgers, so that they hold among all who write to those."""
+        return self.ledger if self.ledger.get_secret_value() else self.home / "locks"
 
 
 @lru_cache(maxsize=1)
@@ -124,6 +163,12 @@ def _read(secrets: dict[str, str]) -> Settings:
     if refused:
         raise Misconfigured(f"{key}: {refused}.", key=key)
     raise Misconfigured.value(key, first["input"], first["msg"])
+
+
+def _passwords(address: SecretStr) -> list[str]:
+    """The password in an address, as it stands there and as it is."""
+    password = urlsplit(address.get_secret_value()).password or ""
+    return [password, unquote(password)]
 
 
 def _secrets(home: Path) -> dict[str, str]:
@@ -209,6 +254,25 @@ def order_environment(here: Settings) -> dict[str, str]:
     return kept
 
 
+def started_by_up(here: Settings) -> str:
+    """What stands in the environment of all that `nightdesk up` starts in this home, but of the processes that order."""
+    return f"NIGHTDESK_UP={here.home}"
+
+
+def prefect_environment(here: Settings) -> dict[str, str]:
+    """What the Prefect server of `nightdesk up` has beside the environment of the others: its database, with the password."""
+    address = here.prefect_database.get_secret_value()
+    named = re.sub(r"^postgresql(\+\w+)?:", "postgresql+asyncpg:", address)
+    return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": named} if named else {}
+
+
+def mlflow_environment(here: Settings) -> dict[str, str]:
+    """What the MLflow server has: its database, not on its command line, which every user of the machine can read."""
+    address = here.mlflow_database.get_secret_value()
+    named = re.sub(r"^postgresql(\+\w+)?:", "postgresql+psycopg:", address)
+    return {"MLFLOW_BACKEND_STORE_URI": named or here.tracking_uri}
+
+
 def service_environment(here: Settings) -> dict[str, str]:
     """The environment of what `nightdesk up` starts: this process's own after `prepare_environment`, at these ports.
 
@@ -218,6 +282,7 @@ def service_environment(here: Settings) -> dict[str, str]:
     passed_on = {key: value for key, value in os.environ.items() if not key.startswith(elsewhere)}
     api = f"{here.prefect_url}/api"
     return passed_on | {
+        **dict([started_by_up(here).split("=", 1)]),
         "NIGHTDESK_HOME": str(here.home),
         "NIGHTDESK_STRATEGIES": str(here.strategies),
         "NIGHTDESK_DATA": str(here.data),

@@ -27,7 +27,7 @@ def account_alone(strategy: Strategy, mode: Mode, here: Settings) -> Iterator[in
     not let go of it."""
     until = time.monotonic() + ALONE_WITHIN_S
     while True:
-        with only_writer(here.home / "locks", account_lock(strategy, mode)) as lock:
+        with only_writer(here.locks, account_lock(strategy, mode)) as lock:
             if lock is not None:
                 yield lock
                 return
@@ -43,7 +43,7 @@ def stop_book(strategy_name: str, mode: Mode, who: str, reason: str, here: Setti
     """
     strategy = load_strategy(strategy_name, here)
     book_id = new_book(strategy, mode).book_id
-    submit_halt(here.home, book_id, who, WallClock().now(), reason)
+    submit_halt(here.ledgers, book_id, who, WallClock().now(), reason)
     if not cancels:
         return []
     with account_alone(strategy, mode, here), closing(open_ledger(mode, here)) as ledger:

@@ -27,7 +27,7 @@ def submit_newest(strategy_name: str, mode: Mode, here: Settings, orchestrated: 
     what else goes wrong is how it ended.
     """
     strategy = load_strategy(strategy_name, here)
-    with only_writer(here.home / "locks", account_lock(strategy, mode), inherited=lock) as alone:
+    with only_writer(here.locks, account_lock(strategy, mode), inherited=lock) as alone:
         if alone is None:
             return Ended.of("already running", f"Another process is writing to the account {strategy.account!r}.")
         with closing(open_ledger(mode, here)) as ledger:

@@ -7,12 +7,15 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from nightdesk.settings import prepare_environment, settings
+
+if TYPE_CHECKING:
+    from tests.postgres_server import PostgresServer
 
 REQUIRED = frozenset(filter(None, os.environ.get("NIGHTDESK_REQUIRE", "").split(",")))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -74,3 +77,14 @@ def browser() -> Path:
     if found is None:
         require("browser", f"no browser found: none of {', '.join(BROWSERS)} is on the PATH")
     return Path(str(found))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[PostgresServer]":
+    """A PostgreSQL server."""
+    from tests.postgres_server import HOW, programs, serving
+
+    if programs() is None:
+        require("postgres", HOW)
+    with serving() as server:
+        yield server

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from nightdesk.ledger import tables
 from nightdesk.ledger.book import book_id
 from nightdesk.ledger.store import Ledger
+from nightdesk.postgres import Schema
 from nightdesk.wiring.orders import new_book
 from schemas.records import Book, Decision, Fill, ModelRef, Order, Run
 from schemas.strategy import Strategy
@@ -82,6 +83,17 @@ def add_one(connection: sa.Connection) -> None:
     order = sa.select(tables.orders.c.quantity).where(tables.orders.c.order_id == "o-1")
     was = connection.execute(order).scalar_one()
     connection.execute(sa.update(tables.orders).where(tables.orders.c.order_id == "o-1").values(quantity=was + 1))
+
+
+def open_then_count_up(place: Schema, times: int, start: Barrier) -> None:
+    """Make the ledger and its one order, or find them, then add to it."""
+    start.wait(timeout=60)
+    ledger = Ledger(place)
+    ledger.open_book(BOOK)
+    ledger.commit_decision(a_decision(), [an_order(quantity="0")])
+    for _ in range(times):
+        in_one_transaction(ledger, add_one)
+    ledger.close()
 
 
 def count_up(path: Path, times: int, start: Barrier) -> None:

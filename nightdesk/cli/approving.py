@@ -18,7 +18,7 @@ from schemas.strategy import Strategy
 
 def answered(here: Settings, name: str, answer: Answer, who: str, reason: str = "") -> tuple[str, Ended]:
     """Keep an answer, let `submit` act on it, and wait for it: a sentence for the person, and how `submit` ended."""
-    given = append_answer(here.home, name, answer, who, WallClock().now(), reason)
+    given = append_answer(here.ledgers, name, answer, who, WallClock().now(), reason)
     ended = submitted(given, here)
     orders = _orders(given, here)
     became = ", ".join(f"{listed([order])} is {STANDS.get(order.status, order.status)}" for order in orders)
@@ -34,7 +34,7 @@ def submitted(given: Answered, here: Settings) -> Ended:
 
 def _orders(given: Answered, here: Settings) -> list[Order]:
     """The decision's orders as the ledger has them now."""
-    with closing(Ledger(ledger_file(here.home, given.mode))) as ledger:
+    with closing(Ledger(ledger_file(here.ledgers, given.mode))) as ledger:
         (decision,) = ledger.decisions_named(given.consent.decision_sha256)
         return orders_of(ledger, decision)
 

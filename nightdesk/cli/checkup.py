@@ -13,6 +13,7 @@ from nightdesk.brokers.alpaca_calendar import AlpacaCalendar, differences
 from nightdesk.cli.orchestration import running_api_url
 from nightdesk.clock import WallClock
 from nightdesk.errors import NightdeskError
+from nightdesk.ledger.file import ledgers_in
 from nightdesk.ledger.store import Ledger
 from nightdesk.notices import addresses_of
 from nightdesk.sessions import exchange_sessions
@@ -94,7 +95,7 @@ def _strategies(here: Settings) -> tuple[bool, str]:
 
 
 def _ledgers(here: Settings) -> tuple[bool, str]:
-    files = sorted((here.home / "ledger").glob("*.sqlite"))
+    files = ledgers_in(here.ledgers)
     for file in files:
         ledger = Ledger(file)
         ledger.require_sound()
@@ -107,7 +108,7 @@ def _ledgers(here: Settings) -> tuple[bool, str]:
 def _outside(here: Settings) -> tuple[bool, str]:
     """What changed at a broker without the desk, and waits for a person."""
     waiting = []
-    for file in sorted((here.home / "ledger").glob("*.sqlite")):
+    for file in ledgers_in(here.ledgers):
         ledger = Ledger(file)
         for book in ledger.books():
             waiting += [f"{book.book_id}: {row.sentence}" for row in ledger.outside_changes(book.book_id, waiting=True)]
@@ -118,7 +119,7 @@ def _outside(here: Settings) -> tuple[bool, str]:
 def _bars(here: Settings) -> tuple[bool, str]:
     """Every file of every bar store against the hashes that the ledgers have."""
     checked = 0
-    for file in sorted((here.home / "ledger").glob("*.sqlite")):
+    for file in ledgers_in(here.ledgers):
         ledger = Ledger(file)
         for source in ledger.bar_sources():
             recorded = ledger.bar_files(source)

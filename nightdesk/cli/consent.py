@@ -26,7 +26,7 @@ def consent(json: JsonOption = False) -> None:
     from nightdesk.settings import settings
 
     here = settings()
-    found = waiting(here.home, WallClock().now(), partial(newer_closes, here))
+    found = waiting(here.ledgers, WallClock().now(), partial(newer_closes, here))
     if json:
         rows = {"waiting": [document(row) for row in found.evidence], "broken": list(found.broken)}
         sys.stdout.write(codec.dumps(rows, indent=2) + "\n")
@@ -53,8 +53,8 @@ def approve(
     from nightdesk.settings import settings
 
     here = settings()
-    require_answerable(here.home, decision, "approve", WallClock().now())
-    shown = evidence_named(here.home, decision, partial(newer_closes, here))
+    require_answerable(here.ledgers, decision, "approve", WallClock().now())
+    shown = evidence_named(here.ledgers, decision, partial(newer_closes, here))
     print_evidence(shown)
     if not yes and not _says_yes():
         print("Nothing was approved: it still waits.")

@@ -28,7 +28,7 @@ def console(
     here = settings()
     token = _token(host, address, here.console_token.get_secret_value())
     who, closes, answer = f"{getpass.getuser()} (page)", partial(newer_closes, here), partial(answered, here)
-    room = Room(here.home, port, who, WallClock().now, closes, answer, address, token)
+    room = Room(here.ledgers, port, who, WallClock().now, closes, answer, address, token)
     try:
         listening = socket.create_server((host, port))
     except OSError:

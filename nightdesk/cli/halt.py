@@ -16,7 +16,7 @@ def halt(reason: ReasonOption, book: BookOption = "") -> None:
     from nightdesk.ledger.halts import submit_halt
     from nightdesk.settings import settings
 
-    halted = submit_halt(settings().home, book, getpass.getuser(), WallClock().now(), reason)
+    halted = submit_halt(settings().ledgers, book, getpass.getuser(), WallClock().now(), reason)
     print(f"HALTED: {', '.join(halted)}. No order leaves until `nightdesk resume`.")
 
 
@@ -28,5 +28,5 @@ def resume(reason: ReasonOption, book: BookOption = "") -> None:
     from nightdesk.ledger.halts import submit_release
     from nightdesk.settings import settings
 
-    released = submit_release(settings().home, book, getpass.getuser(), WallClock().now(), reason)
+    released = submit_release(settings().ledgers, book, getpass.getuser(), WallClock().now(), reason)
     print(f"ACTIVE: {', '.join(released)}.")

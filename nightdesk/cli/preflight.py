@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from nightdesk.brokers.alpaca_calendar import differences
@@ -25,6 +25,9 @@ from nightdesk.wiring.markets import source_of, store_of
 from nightdesk.wiring.orders import new_book, new_broker, open_ledger, open_order_desk
 from schemas.evidence import gate_of
 from schemas.strategy import Strategy
+
+if TYPE_CHECKING:
+    from nightdesk.postgres import Schema
 
 OWN_LIMITS: Final = ("max_order_notional", "max_position_share", "max_daily_loss", "max_drawdown", "end_date")
 """Keys of [limits] that must stand in the file: a default is nobody's word."""
@@ -95,16 +98,20 @@ def _ledger_copy(here: Settings) -> Iterator[Ledger]:
     """The live ledger to try things on: a copy that is thrown away."""
     with TemporaryDirectory(prefix="nightdesk-preflight-") as folder:
         path = Path(folder) / "live.sqlite"
-        if (real := ledger_file(here.home, "live")).is_file():
+        if (real := ledger_file(here.ledgers, "live")).exists():
             _copy(real, path)
         with closing(Ledger(path)) as ledger:
             ledger.require_mode("live")
             yield ledger
 
 
-def _copy(real: Path, path: Path) -> None:
+def _copy(real: "Path | Schema", path: Path) -> None:
     import sqlite3
 
+    if not isinstance(real, Path):
+        with closing(Ledger(real)) as ledger, closing(Ledger(path)) as copy:
+            copy.append_all_of(ledger)
+        return
     with closing(sqlite3.connect(f"file:{real}?mode=ro", uri=True)) as source, closing(sqlite3.connect(path)) as copy:
         source.backup(copy)
 
@@ -223,7 +230,7 @@ def _paper(asked: Candidate) -> str:
 
 
 def _paper_marks(asked: Candidate) -> Sequence[object]:
-    if not ledger_file(asked.here.home, "paper").is_file():
+    if not ledger_file(asked.here.ledgers, "paper").exists():
         return ()
     with closing(open_ledger("paper", asked.here)) as ledger:
         return ledger.marks(new_book(asked.strategy, "paper").book_id)
@@ -233,7 +240,7 @@ def _gate(asked: Candidate) -> str:
     """The newest fit of the paper book; what is not fitted has its backtest alone."""
     if asked.strategy.kind != "model":
         return f"{NOT_FITTED[asked.strategy.kind]}: its evidence is its backtest"
-    if not ledger_file(asked.here.home, "paper").is_file():
+    if not ledger_file(asked.here.ledgers, "paper").exists():
         raise Misconfigured("No model was fitted yet.")
     with closing(open_ledger("paper", asked.here)) as ledger:
         models = ledger.models(new_book(asked.strategy, "paper").book_id)
@@ -247,7 +254,7 @@ def _gate(asked: Candidate) -> str:
 def _evidence(asked: Candidate) -> str:
     """What the honest gates said of the newest backtest of this very configuration."""
     strategy, found, tried = asked.strategy, None, 0
-    if ledger_file(asked.here.home, "paper").is_file():
+    if ledger_file(asked.here.ledgers, "paper").exists():
         with closing(open_ledger("paper", asked.here)) as ledger:
             found = ledger.evidence_of(strategy.config_sha256)
             tried = len(ledger.trials_of(strategy.target_sha256))

@@ -4,14 +4,16 @@ import json
 import os
 import socket
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 
 from nightdesk.cli.orchestration import UP_FILE
-from nightdesk.cli.services import Services
+from nightdesk.cli.services import Services, end_leftovers
 from nightdesk.errors import Misconfigured
-from nightdesk.settings import CHECKOUT, Settings
+from nightdesk.ledger.lock import only_writer
+from nightdesk.settings import CHECKOUT, Settings, mlflow_environment, prefect_environment, started_by_up
 
 HOST = "127.0.0.1"
 POOL = "nightdesk"
@@ -33,17 +35,35 @@ def require_free_ports(here: Settings) -> None:
                 ) from None
 
 
+@contextmanager
+def only_up(here: Settings) -> Iterator[None]:
+    """Be the one `nightdesk up` of this home for the length of the block, with nothing left of an earlier one. Raises
+    `Misconfigured` where another one runs."""
+    if not here.home.exists():
+        require_free_ports(here)  # where it cannot start, nothing is made
+    with only_writer(here.home, "up") as alone:
+        if alone is None:
+            running = f"Another `nightdesk up` runs in {here.home}"
+            raise Misconfigured(f"{running}: end that one, or set NIGHTDESK_HOME.", home=str(here.home))
+        if ended := end_leftovers(started_by_up(here)):
+            print(f"Ended what an earlier `nightdesk up` had left: {', '.join(map(str, ended))}.", flush=True)
+        require_free_ports(here)
+        yield
+
+
 def start_all(services: Services, here: Settings) -> None:
     """Both servers side by side; then the worker, which makes its work pool; then the deployments, into that pool."""
     api = f"{here.prefect_url}/api"
-    own_mlflow = not here.tracking_uri.startswith("http")
+    own_mlflow = not here.mlflow_uri.startswith("http")
     print("Starting Prefect and MLflow; the first start takes about half a minute.", flush=True)
-    services.start("prefect", [*PREFECT, "server", "start", "--host", HOST, "--port", str(here.prefect_port)], here.home)
+    server = [*PREFECT, "server", "start", "--host", HOST, "--port", str(here.prefect_port)]
+    services.start("prefect", server, here.home, prefect_environment(here))
     if own_mlflow:
-        services.start("mlflow", _mlflow_server(here), here.home)
+        services.start("mlflow", _mlflow_server(here), here.home, mlflow_environment(here))
     _wait(services, "prefect", f"{api}/health")
     _save_addresses(here)
-    services.start("worker", [*PREFECT, "worker", "start", "--pool", POOL, "--type", "process", "--name", POOL], here.home)
+    worker = [*PREFECT, "worker", "start", "--pool", POOL, "--type", "process", "--name", POOL]
+    services.start("worker", worker, here.home, keeps_running=True)  # a day that it has started goes on without it
     if own_mlflow:
         _wait(services, "mlflow", f"{here.mlflow_url}/health")
     _wait(services, "worker", f"{api}/work_pools/{POOL}")
@@ -66,12 +86,13 @@ def _save_addresses(here: Settings) -> None:
 
 
 def _mlflow_server(here: Settings) -> list[str]:
-    """Over the database that the desk writes itself; artifacts as files, which it can write without the server."""
+    """Over the SQLite file that the desk writes itself, with artifacts as files, which it can write without the server; over
+    PostgreSQL the server alone writes both."""
     artifacts = here.home / "mlflow" / "artifacts"
     artifacts.mkdir(parents=True, exist_ok=True)
     listens = ["--host", HOST, "--port", str(here.mlflow_port), "--workers", "1"]
-    keeps = ["--backend-store-uri", here.tracking_uri, "--default-artifact-root", artifacts.as_uri()]
-    return [*MLFLOW, "server", *listens, *keeps, "--artifacts-destination", artifacts.as_uri()]
+    root = "mlflow-artifacts:/" if here.mlflow_database.get_secret_value() else artifacts.as_uri()
+    return [*MLFLOW, "server", *listens, "--default-artifact-root", root, "--artifacts-destination", artifacts.as_uri()]
 
 
 def _wait(services: Services, name: str, url: str) -> None:

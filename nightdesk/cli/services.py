@@ -1,10 +1,14 @@
-"""Processes that run beside us: each in a session of its own with a log file, watched, and ended with all that it started."""
+"""Processes that run beside us: each in a session of its own with a log file, watched, started again where it dies, and ended
+with all that it started. On Linux they end with us, too, when we are killed."""
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -17,6 +21,26 @@ HEALTHY_WITHIN_S = 180
 FINISHES_WITHIN_S = 20
 DIES_WITHIN_S = 10
 LOOK_EVERY_S = 0.25
+FIRST_PAUSE_S = 1.0
+"""Before a service that died is started again; doubled at each further death."""
+DEATHS = 5
+DEATHS_WITHIN_S = 600.0
+"""A service that dies so often within this time is not started again."""
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass
+class _Service:
+    """How a service was started, and when it died."""
+
+    command: list[str]
+    folder: Path
+    more: dict[str, str]
+    keeps_running: bool
+    deaths: list[float] = field(default_factory=list)
+    due: float = 0.0
 
 
 class Services:
@@ -29,6 +53,8 @@ class Services:
         self._logs = logs
         self._environment = environment
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._services: dict[str, _Service] = {}
+        self._left: list[subprocess.Popen[bytes]] = []
         self._asked_to_stop = False
         self._before: dict[int, signal.Handlers | int | Callable[[int, FrameType | None], object] | None] = {}
 
@@ -39,22 +65,31 @@ class Services:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for process in reversed(self._processes.values()):
+        for process in [*reversed(self._processes.values()), *self._left]:
             _end_with_its_group(process)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def start(self, name: str, command: list[str], folder: Path) -> None:
-        """Start a service in `folder`; what it prints is appended to its log."""
+    def start(
+        self, name: str, command: list[str], folder: Path, more: dict[str, str] | None = None, keeps_running: bool = False
+    ) -> None:
+        """Start a service in `folder`, with `more` in its environment; what it prints is appended to its log. Where it dies, what
+        it had started ends before it is started again, unless that `keeps_running`."""
+        self._services[name] = _Service(command, folder, more or {}, keeps_running)
+        self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        service = self._services[name]
         with self._log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=self._environment,
+                service.command,
+                cwd=service.folder,
+                env=self._environment | service.more,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_end_with_the_parent if _libc else None,
             )
 
     def run(self, name: str, command: list[str], folder: Path) -> None:
@@ -88,19 +123,45 @@ class Services:
                 )
         return time.monotonic() - began
 
-    def watch(self) -> None:
-        """Wait for ever: a signal raises `KeyboardInterrupt`, a service that ends by itself `NightdeskError`."""
+    def watch(self, say: Callable[[str], None]) -> None:
+        """Wait for ever, and start again what ends by itself. A signal raises `KeyboardInterrupt`, a service that ends again and
+        again `NightdeskError`."""
         while True:
-            self._look()
+            for name in list(self._processes):
+                self._keep_alive(name, say)
+            self._wait()
+
+    def _keep_alive(self, name: str, say: Callable[[str], None]) -> None:
+        process, service, now = self._processes[name], self._services[name], time.monotonic()
+        if process.poll() is None:
+            return
+        if not service.due:
+            service.deaths = [at for at in service.deaths if now - at < DEATHS_WITHIN_S] + [now]
+            ended = f"{name} ended by itself with exit code {process.returncode}"
+            if len(service.deaths) >= DEATHS:
+                raise NightdeskError(f"{ended}, {DEATHS} times within minutes: {self._log(name)} says why.", service=name)
+            pause_s = FIRST_PAUSE_S * 2 ** (len(service.deaths) - 1)
+            say(f"{ended}: it is started again in {pause_s:.0f} s; {self._log(name)} says why.")
+            service.due = now + pause_s
+        elif now >= service.due:
+            service.due = 0.0
+            if service.keeps_running:
+                self._left.append(process)
+            else:
+                _end_with_its_group(process)
+            self._begin(name)
 
     def _look(self, may_end: str = "") -> None:
-        if self._asked_to_stop:
-            raise KeyboardInterrupt
         for name, process in self._processes.items():
             if process.poll() is not None and name != may_end:
                 raise NightdeskError(
                     f"{name} ended by itself with exit code {process.returncode}: {self._log(name)} says why.", service=name
                 )
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._asked_to_stop:
+            raise KeyboardInterrupt
         time.sleep(LOOK_EVERY_S)
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
@@ -122,6 +183,38 @@ def answers(url: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _end_with_the_parent() -> None:
+    """In a new process: have the kernel end it when the process that started it is gone, however that ended."""
+    if _libc:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def end_leftovers(mark: str) -> list[int]:
+    """End the processes of this user with `mark` in their environment, but for ours. Returns their numbers; none but on Linux."""
+    found = _marked(mark)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in _marked(mark):
+            try:
+                os.kill(process, number)
+            except ProcessLookupError:
+                continue
+        if _ended(lambda: not _marked(mark), DIES_WITHIN_S):
+            break
+    return found
+
+
+def _marked(mark: str) -> list[int]:
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            said = environment.read_bytes().split(b"\0")
+        except OSError:  # another user's, or gone
+            continue
+        if mark.encode() in said and int(environment.parent.name) != os.getpid():
+            found.append(int(environment.parent.name))
+    return sorted(found)
 
 
 def _end_with_its_group(process: subprocess.Popen[bytes]) -> None:

@@ -13,7 +13,7 @@ def status(json: JsonOption = False) -> None:
     from nightdesk.ledger.status import book_statuses
     from nightdesk.settings import settings
 
-    rows = book_statuses(settings().home)
+    rows = book_statuses(settings().ledgers)
     if json:
         sys.stdout.write(codec.dumps({"home": str(settings().home), "books": rows}, indent=2) + "\n")
     elif not rows:

@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from pydantic import SecretStr
+
 from nightdesk.consent.evidence import listed, strategy_file
 from nightdesk.consent.waiting import is_late, named_decision, orders_of, require_sound
 from nightdesk.errors import LimitBreached, Misconfigured
@@ -25,7 +27,7 @@ class Answered:
     strategy_file: str
 
 
-def append_answer(home: Path, name: str, answer: Answer, who: str, now: datetime, reason: str = "") -> Answered:
+def append_answer(home: Path | SecretStr, name: str, answer: Answer, who: str, now: datetime, reason: str = "") -> Answered:
     """Keep a person's answer to the decision whose SHA-256 begins with `name`.
 
     An answer is for the document with that hash, as it was committed. Raises, with the reason why it does not count:
@@ -44,7 +46,7 @@ def append_answer(home: Path, name: str, answer: Answer, who: str, now: datetime
         return Answered(stands, listed(orders_of(ledger, decision)), book.mode, strategy_file(decision))
 
 
-def require_answerable(home: Path, name: str, answer: Answer, now: datetime) -> None:
+def require_answerable(home: Path | SecretStr, name: str, answer: Answer, now: datetime) -> None:
     """Raise as `append_answer` would, and keep nothing."""
     with named_decision(home, name) as (ledger, decision):
         _require_answerable(ledger, decision, answer, now)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from nightdesk.consent.evidence import Close, Evidence, asks_for_consent, deadline, evidence_of
 from nightdesk.errors import Misconfigured, OutOfSync
 from nightdesk.ledger.chain import require_as_decided
-from nightdesk.ledger.file import ledger_file
+from nightdesk.ledger.file import ledger_file, where
 from nightdesk.ledger.store import Ledger
 from schemas.records import Decision, Order
 
@@ -30,7 +32,7 @@ class Waiting:
     broken: tuple[str, ...]
 
 
-def waiting(home: Path, now: datetime, closes: Closes) -> Waiting:
+def waiting(home: Path | SecretStr, now: datetime, closes: Closes) -> Waiting:
     """Every decision of the home that waits for a person's answer at the instant `now`."""
     with closing(_Ledgers(home)) as ledgers:
         return waiting_in(ledgers.open, now, closes)
@@ -87,14 +89,14 @@ def is_late(decision: Decision, now: datetime) -> bool:
 
 
 @contextmanager
-def named_decision(home: Path, name: str) -> Iterator[tuple[Ledger, Decision]]:
+def named_decision(home: Path | SecretStr, name: str) -> Iterator[tuple[Ledger, Decision]]:
     """The decision whose SHA-256 begins with `name`, and its open ledger. Raises `Misconfigured` where there is not just one."""
     if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST_NAME},64}}", name):
         raise Misconfigured.value("decision", name, f"the first {SHORTEST_NAME} or more characters of its SHA-256, in 0-9, a-f")
     with closing(_Ledgers(home)) as ledgers:
         found = [(ledger, decision) for ledger in ledgers.open for decision in ledger.decisions_named(name)]
         if not found:
-            raise Misconfigured.value("decision", name, f"one of those that `nightdesk consent` lists in {home}")
+            raise Misconfigured.value("decision", name, f"one of those that `nightdesk consent` lists in {where(home)}")
         if len(found) > 1:
             raise Misconfigured.value("decision", name, f"more of its SHA-256: {len(found)} decisions begin with this")
         ledger, decision = found[0]
@@ -106,16 +108,16 @@ def named_decision(home: Path, name: str) -> Iterator[tuple[Ledger, Decision]]:
 class _Ledgers:
     """The ledgers of a home whose orders ask for consent, open."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path | SecretStr) -> None:
         paths = [ledger_file(home, mode) for mode in MODES]
-        self.open = [Ledger(path) for path in paths if path.is_file()]
+        self.open = [Ledger(path) for path in paths if path.exists()]
 
     def close(self) -> None:
         for ledger in self.open:
             ledger.close()
 
 
-def evidence_named(home: Path, name: str, closes: Closes) -> Evidence:
+def evidence_named(home: Path | SecretStr, name: str, closes: Closes) -> Evidence:
     """The evidence of the decision that a person names. Raises `OutOfSync` where it is not what was committed."""
     with named_decision(home, name) as (ledger, decision):
         require_sound(ledger, decision)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+from pydantic import SecretStr
 
 from nightdesk.consent import words
 from nightdesk.consent.answer import Answer
@@ -34,7 +35,7 @@ class Room:
     a sentence what came of it; the page itself reaches no broker. `address` is where a proxy offers the page, and `token` what is
     then asked for; both "" where only this machine can open it."""
 
-    home: Path
+    home: Path | SecretStr
     port: int
     who: str
     now: Callable[[], datetime]

@@ -41,7 +41,7 @@ def flatten_book(strategy_name: str, mode: Mode, who: str, reason: str, here: Se
     """
     strategy = load_strategy(strategy_name, here)
     book_id = new_book(strategy, mode).book_id
-    submit_reduction(here.home, book_id, who, WallClock().now(), reason)
+    submit_reduction(here.ledgers, book_id, who, WallClock().now(), reason)
     with account_alone(strategy, mode, here) as lock, closing(open_ledger(mode, here)) as ledger:
         last = ledger.last_decision(book_id, ordered=True)
         ended = Ended.of("no change", "the book has decided nothing yet, and holds nothing")

@@ -11,6 +11,7 @@ from nightdesk.day.engineer import engineer_features
 from nightdesk.day.replay import known_bars, past_day
 from nightdesk.errors import Misconfigured, OutOfSync
 from nightdesk.ledger.book import book_id
+from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.market.restated import VALUES
 from nightdesk.settings import Settings
@@ -28,7 +29,7 @@ BARS_SHOWN = 2
 def traced_order(order_id: str, here: Settings) -> dict[str, object]:
     """The chain of an order, whichever book of this home it belongs to. Raises `Misconfigured` where no ledger has it."""
     for mode in MODES:
-        if not (here.home / "ledger" / f"{mode}.sqlite").is_file():
+        if not ledger_file(here.ledgers, mode).exists():
             continue
         ledger = open_ledger(mode, here)
         try:

@@ -57,7 +57,7 @@ def _request(strategy: Strategy, here: Settings) -> str:
     """
     newest: set[str] = set()
     for mode in MODES:
-        if ledger_file(here.home, mode).is_file():
+        if ledger_file(here.ledgers, mode).exists():
             with closing(open_ledger(mode, here)) as ledger:
                 fits = ledger.models(new_book(strategy, mode).book_id)
             newest |= {

@@ -59,7 +59,7 @@ def _opened(
     strategy = load_strategy(strategy_name, here)
     sessions, source = exchange_sessions(strategy.market.calendar), source_of(strategy, here)
     book = book_id(mode, strategy.account, strategy.name)
-    with only_writer(here.home / "locks", account_lock(strategy, mode)) as lock:
+    with only_writer(here.locks, account_lock(strategy, mode)) as lock:
         if lock is None:
             yield Closed("already running", f"Another process is writing to the account {strategy.account!r}.")
             return

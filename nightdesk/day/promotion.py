@@ -73,7 +73,7 @@ def finish_replacement(name: str, here: Settings) -> str:
     Raises `OutOfSync` where the file is neither what it was before nor what it was to become.
     """
     path = strategy_path(name, here)
-    if not ledger_file(here.home, "paper").is_file():
+    if not ledger_file(here.ledgers, "paper").exists():
         return ""
     ledger = open_ledger("paper", here)
     try:

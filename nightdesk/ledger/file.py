@@ -1,18 +1,20 @@
-"""The ledger's database file: opened, brought to today's schema, read and written in transactions.
+"""The ledger's database: opened, brought to today's schema, read and written in transactions.
 
-SQLite in the home (WAL, synchronous=FULL but for the statuses of orders), one file for each mode. Every write is one transaction
-that takes the writer's place at its start (BEGIN IMMEDIATE), so that a read followed by a write cannot race. Rows are added, and
+SQLite in the home (WAL, synchronous=FULL but for the statuses of orders), one file for each mode, or one schema for each mode in
+a PostgreSQL database (`nightdesk.postgres`). Every write is one transaction
+that takes the writer's place at its start, so that a read followed by a write cannot race. Rows are added, and
 the few that change (a run's end, an order's status, a model's MLflow run) change forward only.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, overload
 
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from nightdesk.database import sqlite_engine
 from nightdesk.errors import Misconfigured, OutOfSync
@@ -25,6 +27,7 @@ from schemas.records import (
     Evidence,
     Fill,
     Mark,
+    Mode,
     ModelRef,
     Order,
     OutsideChange,
@@ -35,6 +38,9 @@ from schemas.records import (
     Run,
     Trial,
 )
+
+if TYPE_CHECKING:
+    from nightdesk.postgres import Schema
 
 HEAD = "0006"
 """The schema version that this code writes."""
@@ -61,9 +67,33 @@ Record = TypeVar(
 )
 
 
-def ledger_file(home: Path, mode: str) -> Path:
-    """Paper, live and backfill books lie in different files."""
-    return home / "ledger" / f"{mode}.sqlite"
+@overload
+def ledger_file(home: Path, mode: str) -> Path: ...
+@overload
+def ledger_file(home: SecretStr, mode: str) -> "Schema": ...
+def ledger_file(home: Path | SecretStr, mode: str) -> "Path | Schema":
+    """Paper, live and backfill books lie in different files of a home, or schemas of the database at an address."""
+    if isinstance(home, Path):
+        return home / "ledger" / f"{mode}.sqlite"
+    from nightdesk.postgres import Schema
+
+    return Schema(home, mode)
+
+
+def ledgers_in(home: Path | SecretStr) -> "list[Path | Schema]":
+    """The ledgers that there are, in the order of their modes' names."""
+    if isinstance(home, Path):
+        return [*sorted((home / "ledger").glob("*.sqlite"))]
+    return [schema for mode in sorted(get_args(Mode)) if (schema := ledger_file(home, mode)).exists()]
+
+
+def where(home: Path | SecretStr) -> str:
+    """For a person: where ledgers are, without a password."""
+    if isinstance(home, Path):
+        return str(home)
+    from nightdesk.postgres import shown
+
+    return shown(home)
 
 
 def canonical_json(body: object) -> str:
@@ -78,15 +108,13 @@ def _version(engine: sa.Engine) -> str:
         return str(connection.execute(sa.text("select version_num from alembic_version")).scalar_one_or_none() or "")
 
 
-def migrate(engine: sa.Engine) -> None:
+def migrate(engine: sa.Engine, place: object) -> None:
     """Bring the schema to `HEAD`. A ledger that is newer than this code is refused."""
     version = _version(engine)
     if version == HEAD:
         return
     if version > HEAD:
-        raise Misconfigured(
-            f"The ledger {engine.url.database} has schema {version}, newer than {HEAD} which this version writes."
-        )
+        raise Misconfigured(f"The ledger {place} has schema {version}, newer than {HEAD} which this version writes.")
     from alembic import command
     from alembic.config import Config
 
@@ -95,15 +123,30 @@ def migrate(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if engine.dialect.name == "postgresql":
+            from nightdesk.postgres import use_bytewise_order
+
+            use_bytewise_order(connection)
+
+
+def _engine(place: "Path | Schema") -> sa.Engine:
+    if isinstance(place, Path):
+        return sqlite_engine(place)
+    from nightdesk.postgres import postgres_engine
+
+    return postgres_engine(place)
 
 
 class LedgerFile:
-    """One ledger file, open."""
+    """One ledger, open."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: "Path | Schema") -> None:
         self.path = path
-        self.engine = sqlite_engine(path)
-        migrate(self.engine)
+        self.engine = _engine(path)
+        with ExitStack() as unless_ready:
+            unless_ready.callback(self.engine.dispose)
+            migrate(self.engine, path)
+            unless_ready.pop_all()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -122,9 +165,23 @@ class LedgerFile:
         names = [column.name for column in fields(kind)]
         return [kind(**{name: row[name] for name in names}) for row in self._rows(query)]
 
+    def append_all_of(self, other: "LedgerFile") -> None:
+        """Fill this ledger, which is empty, with every row of another, of whichever kind."""
+        from nightdesk.ledger.tables import metadata
+
+        with self._writing() as connection:
+            for table in metadata.sorted_tables:
+                if rows := [dict(row) for row in other._rows(sa.select(table))]:
+                    connection.execute(sa.insert(table), rows)
+
     def require_sound(self) -> None:
-        """Raise `OutOfSync` where SQLite finds its own file damaged."""
+        """Raise `OutOfSync` where SQLite finds its own file damaged, or PostgreSQL cannot read every row."""
         with self.engine.connect().execution_options(reading=True) as connection:
-            verdict = connection.exec_driver_sql("PRAGMA quick_check").scalar_one()
+            if self.engine.dialect.name == "sqlite":
+                verdict = connection.exec_driver_sql("PRAGMA quick_check").scalar_one()
+            else:
+                from nightdesk.postgres import unreadable_rows
+
+                verdict = unreadable_rows(connection) or "ok"
         if verdict != "ok":
             raise OutOfSync(f"The ledger {self.path} is damaged: {verdict}.", path=str(self.path))

@@ -4,14 +4,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import get_args
 
+from pydantic import SecretStr
+
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger.controls import EVERY_BOOK, strictest
-from nightdesk.ledger.file import ledger_file
+from nightdesk.ledger.file import ledger_file, ledgers_in, where
 from nightdesk.ledger.store import Ledger
 from schemas.records import Book, Control, Mode, Override, State
 
 
-def submit_halt(home: Path, book_id: str, who: str, at: datetime, reason: str) -> list[str]:
+def submit_halt(home: Path | SecretStr, book_id: str, who: str, at: datetime, reason: str) -> list[str]:
     """Halt a book, or with "" every book there is and every book to come. Returns what is halted now."""
     _require_reason(reason)
     if book_id:
@@ -26,7 +28,7 @@ def submit_halt(home: Path, book_id: str, who: str, at: datetime, reason: str) -
     return [f"every {mode} book" for mode in get_args(Mode)]
 
 
-def submit_reduction(home: Path, book_id: str, who: str, at: datetime, reason: str) -> None:
+def submit_reduction(home: Path | SecretStr, book_id: str, who: str, at: datetime, reason: str) -> None:
     """Let a book only reduce what it holds, in place of what its state was, until a person releases it."""
     _require_reason(reason)
     ledger = _ledger_of(home, book_id)
@@ -45,13 +47,13 @@ def submit_live(ledger: Ledger, book: Book, who: str, at: datetime, reason: str,
     ledger.append_control(Control(book.book_id, "ACTIVE", None, who, at, reason))
 
 
-def submit_release(home: Path, book_id: str, who: str, at: datetime, reason: str) -> list[str]:
+def submit_release(home: Path | SecretStr, book_id: str, who: str, at: datetime, reason: str) -> list[str]:
     """Release a book, or with "" every book that is not ACTIVE. Returns what was released.
 
     Raises `Misconfigured` where there is nothing to release, or where a book is held by a halt of every book.
     """
     _require_reason(reason)
-    ledgers = [_ledger_of(home, book_id)] if book_id else [Ledger(path) for path in _files(home)]
+    ledgers = [_ledger_of(home, book_id)] if book_id else [Ledger(path) for path in ledgers_in(home)]
     released: list[str] = []
     for ledger in ledgers:
         released += _released(ledger, book_id, who, at, reason)
@@ -76,21 +78,17 @@ def _append(ledger: Ledger, book_id: str, state: State, who: str, at: datetime, 
     ledger.append_control(Control(book_id, state, marks[-1].session if marks else None, who, at, reason))
 
 
-def _ledger_of(home: Path, book_id: str) -> Ledger:
+def _ledger_of(home: Path | SecretStr, book_id: str) -> Ledger:
     """The ledger that a book is in. Raises `Misconfigured` with the books that there are."""
     known: list[str] = []
-    for path in _files(home):
+    for path in ledgers_in(home):
         ledger = Ledger(path)
         books = [book.book_id for book in ledger.books()]
         if book_id in books:
             return ledger
         ledger.close()
         known += books
-    raise Misconfigured.value("book", book_id, ", ".join(known) or f"none, there is no book in {home}")
-
-
-def _files(home: Path) -> list[Path]:
-    return sorted((home / "ledger").glob("*.sqlite"))
+    raise Misconfigured.value("book", book_id, ", ".join(known) or f"none, there is no book in {where(home)}")
 
 
 def _require_reason(reason: str) -> None:

@@ -1,4 +1,5 @@
-"""One writer an account: a lock that the kernel releases when its process dies, however it dies."""
+"""One writer an account: a lock that is released when its process dies, however it dies: by the kernel, or by the database's
+server where the ledger is on one."""
 
 import fcntl
 import os
@@ -6,13 +7,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
+
 
 @contextmanager
-def only_writer(folder: Path, name: str, inherited: int | None = None) -> Iterator[int | None]:
-    """Hold the lock `name` for the length of the block. Gives its file descriptor; None, at once, where another process has it.
+def only_writer(place: Path | SecretStr, name: str, inherited: int | None = None) -> Iterator[int | None]:
+    """Hold the lock `name` for the length of the block: a file of a folder, or a lock of the database at an address. Gives its
+    file descriptor; None, at once, where another process has it.
 
     A child to which that descriptor was passed on holds the same lock: it names it as `inherited`.
     """
+    if isinstance(place, Path):
+        held = _file_lock(place, name, inherited)
+    else:
+        from nightdesk.postgres import session_lock
+
+        held = session_lock(place, name, inherited)
+    with held as descriptor:
+        yield descriptor
+
+
+@contextmanager
+def _file_lock(folder: Path, name: str, inherited: int | None) -> Iterator[int | None]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name.replace('/', '-')}.lock"
     with path.open("a") as own:

@@ -3,17 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from nightdesk.ledger.book import UNATTRIBUTED, cash, holdings
 from nightdesk.ledger.decisions import OPEN_STATUSES
+from nightdesk.ledger.file import ledgers_in
 from nightdesk.ledger.store import Ledger
 from schemas.records import Book
 
 
-def book_statuses(home: Path) -> list[dict[str, Any]]:
+def book_statuses(home: Path | SecretStr) -> list[dict[str, Any]]:
     """A row for each book of each ledger file in the home: last day, equity, holdings, open orders, outside changes that wait,
     and its state with who, when and why. Money as numbers; the book of what an account has beside its strategy has no equity."""
     rows = []
-    for path in sorted((home / "ledger").glob("*.sqlite")):
+    for path in ledgers_in(home):
         ledger = Ledger(path)
         rows += [_status(ledger, book) for book in ledger.books()]
         ledger.close()

@@ -26,7 +26,7 @@ from schemas.strategy import Strategy
 
 def open_ledger(mode: Mode, here: Settings) -> Ledger:
     """The ledger of a mode, made or brought up to date as needed. Raises `Misconfigured` where it is that of another mode."""
-    ledger = Ledger(ledger_file(here.home, mode))
+    ledger = Ledger(ledger_file(here.ledgers, mode))
     try:
         ledger.require_mode(mode)
     except Misconfigured:

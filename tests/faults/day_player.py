@@ -45,10 +45,10 @@ def fatal(function: Callable[..., Any], moment: str) -> Callable[..., Any]:
     return call
 
 
-def play_and_die(strategy: str, session: date, home: Path, boundary: str) -> None:
+def play_and_die(strategy: str, session: date, home: Path, boundary: str, ledger: str = "") -> None:
     owner, name, moment = BOUNDARIES[boundary]
     setattr(owner, name, fatal(getattr(owner, name), moment))
-    play_day(strategy, session, "paper", "manual", settings_in(home, mlflow_uri=NO_MLFLOW))
+    play_day(strategy, session, "paper", "manual", settings_in(home, mlflow_uri=NO_MLFLOW, ledger=ledger))
 
 
 def play_at_the_barrier(strategy: str, session: date, home: Path, start: Barrier, answers: Any) -> None:

@@ -18,6 +18,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
+from nightdesk.cli.services import answers
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from tests.alpaca_account import AlpacaAccount
@@ -186,7 +187,22 @@ def test_sigterm_during_the_start_leaves_no_process(tmp_path: Path) -> None:
     assert processes_that_name(tmp_path) == []
 
 
-def test_server_that_dies_stops_all_with_one_sentence(tmp_path: Path) -> None:
+def test_a_killed_up_takes_what_it_had_started_with_it(tmp_path: Path) -> None:
+    up = start(tmp_path)
+    started = wait_for(lambda: two if len(two := descendants(up)) >= 2 else None)
+    up.process.kill()
+    assert up.process.wait(30) == -signal.SIGKILL
+    wait_for(lambda: left(started) == [])
+
+
+def test_a_second_up_in_the_same_home_is_refused_with_a_sentence(up: Up) -> None:
+    told = environment(up.folder, NIGHTDESK_PREFECT_PORT="65001", NIGHTDESK_MLFLOW_PORT="65002")
+    done = subprocess.run([*NIGHTDESK, "up"], env=told, cwd=up.folder, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"nightdesk: Another `nightdesk up` runs in {up.home}: end that one, or set NIGHTDESK_HOME.\n"
+
+
+def test_server_that_dies_during_the_start_stops_all_with_one_sentence(tmp_path: Path) -> None:
     up = start(tmp_path)
     started = wait_for(lambda: two if len(two := descendants(up)) >= 2 else None)
     mlflow = wait_for(lambda: next((process for process in descendants(up) if "mlflow" in process.cmdline()), None))
@@ -265,3 +281,14 @@ def test_a_strategy_goes_live_in_deployments_of_its_own_and_is_stopped_again(up:
     ledger.close()
     assert (first.state, last.state, last.reason) == ("ACTIVE", "HALTED", "the trial is over")
     assert "capital 100000 USD" in first.reason and "override (paper, gate): a trial with little money" in first.reason
+
+
+def test_a_server_that_dies_is_started_again_and_what_had_died_is_said(up: Up) -> None:
+    mlflow = next(process for process in descendants(up) if "mlflow" in process.cmdline())
+    mlflow.kill()
+    wait_for(lambda: "mlflow ended by itself with exit code -9: it is started again in 1 s" in up.printed())
+    others = {mlflow.pid, *(process.pid for process in descendants(up) if process.ppid() != up.process.pid)}
+    wait_for(lambda: [row for row in descendants(up) if row.pid not in others and "mlflow" in row.cmdline()])
+    wait_for(lambda: answers(f"{up.mlflow}/health"), within_s=120)
+    assert "logs/mlflow.log says why" in up.printed()
+    assert {fit["info"]["status"] for fit in up.fits()} == {"FINISHED"}

@@ -106,7 +106,7 @@ def test_a_file_of_somebody_else_is_refused(file: Path, monkeypatch: pytest.Monk
 def test_what_else_stands_in_the_file_is_refused_by_its_line_and_name(file: Path, line: str, named: str) -> None:
     _written(file, f"APCA_API_KEY_ID={KEY}\n{line}\n")
     said = _refused()
-    assert f"Line 2 of {file} was {named}, allowed: APCA_API_KEY_ID, APCA_API_SECRET_KEY, NIGHTDESK_NOTIFY." in said
+    assert f"Line 2 of {file} was {named}, allowed: APCA_API_KEY_ID, APCA_API_SECRET_KEY, NIGHTDESK_NOTIFY, " in said
 
 
 def test_a_file_that_is_no_text_or_far_too_long_is_refused(file: Path) -> None:

@@ -70,7 +70,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_index(op.f("ix_replacements_path"), "replacements", ["path"], unique=False)
-    if op.get_bind().dialect.name == "sqlite":
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "create function never_changed() returns trigger language plpgsql as "
+            "$$ begin raise exception '% are never changed', tg_table_name; end $$"
+        )
+        for table in NEVER:
+            op.execute(
+                f"create trigger {table}_never before update or delete on {table} for each row execute function never_changed()"
+            )
+    else:
         for table in NEVER:
             for change in ("update", "delete"):
                 op.execute(
