@@ -5,8 +5,9 @@ import pandas as pd
 from nightdesk.day.desk import Day, step
 from nightdesk.day.validate import frame_sha256
 from nightdesk.errors import BadData
-from nightdesk.features.matrix import feature_matrix
+from nightdesk.features.matrix import OWN, feature_matrix, own_functions
 from nightdesk.features.panels import forward_adjusted, panels
+from nightdesk.fence.own import OwnCode, own_features
 from schemas.features import Features
 from schemas.strategy import Strategy
 
@@ -27,6 +28,9 @@ def engineer_features(day: Day, bars: pd.DataFrame) -> pd.DataFrame:
 
 
 def strategy_features(strategy: Strategy, bars: pd.DataFrame) -> pd.DataFrame:
-    """The `Features` frame of the symbols that the strategy reads."""
+    """The `Features` frame of the symbols that the strategy reads. Raises as `own_features` where its own file fails."""
     symbols = sorted({row.signal for row in strategy.market.instruments})
-    return feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, symbols)
+    columns, prices = strategy.features.columns, forward_adjusted(panels(bars))
+    functions = own_functions(columns)
+    made = own_features(OwnCode(strategy.own_file, strategy.own_code or ""), functions, prices.of(symbols)) if functions else {}
+    return feature_matrix(prices, columns, symbols, {f"{OWN}{name}": panel for name, panel in made.items()})

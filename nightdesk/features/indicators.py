@@ -57,7 +57,7 @@ class _Known:
 
 @functools.cache
 def indicator(column: str) -> Indicator:
-    """The indicator of a name such as `ta.MACD(12, 26, 9).macdhist`: parameters in order or by name, the others at their defaults.
+    """The indicator of a name such as `ta.MACD(12, 26, 9).macdhist`: parameters in order or by name, the rest at their defaults.
 
     An input that is one series can be named: `ta.SMA(20, price="volume")`.
 
@@ -152,12 +152,17 @@ def _function(name: str) -> Callable[..., Any]:
     return function
 
 
+def _described(name: str) -> Any:
+    """A function with its names, parameters and lookback."""
+    from talib import abstract
+
+    return abstract.Function(name)  # type: ignore[attr-defined]  # its types leave the class out
+
+
 @functools.cache
 def _lookback(name: str, parameters: tuple[float, ...]) -> int:
     """So many first bars have no value; -1 where a parameter is out of TA-Lib's range."""
-    from talib import abstract
-
-    function = abstract.Function(name)
+    function = _described(name)
     function.parameters = dict(zip(function.parameters, parameters, strict=True))
     return int(function.lookback)
 
@@ -165,15 +170,14 @@ def _lookback(name: str, parameters: tuple[float, ...]) -> int:
 @functools.cache
 def _known(column: str, name: str) -> _Known:
     import talib
-    from talib import abstract
 
-    functions = talib.get_functions()
+    functions: list[str] = talib.get_functions()
     if name not in functions:
         near = difflib.get_close_matches(name.upper(), functions, 5, 0.4)
         raise _refused(column, f"a function of TA-Lib, as {', '.join(near or ('RSI', 'MACD', 'BBANDS', 'ATR', 'ROC'))}")
     if name in NO_FEATURES:
         raise _refused(column, f"another function of TA-Lib than {name}: {NO_FEATURES[name]}")
-    told = abstract.Function(name).info
+    told = _described(name).info
     return _Known(dict(told["input_names"]), dict(told["parameters"]), tuple(told["output_names"]))
 
 
@@ -181,10 +185,9 @@ def _parts(column: str) -> tuple[str, list[object], list[tuple[str, object]], st
     """Function, arguments in order, arguments by name, output."""
     allowed = "a name as ta.RSI(14), ta.OBV or ta.MACD(12, 26, 9).macdhist"
     try:
-        tree = ast.parse(column.strip(), mode="eval").body
-        output = ""
+        tree, output = ast.parse(column.strip(), mode="eval").body, ""
         if isinstance(tree, ast.Attribute) and isinstance(tree.value, ast.Call):
-            tree, output = tree.value, tree.attr
+            output, tree = tree.attr, tree.value
         call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
         head = ast.unparse(call.func).removeprefix(PREFIX)
         if "." in head and not output:

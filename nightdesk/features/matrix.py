@@ -42,6 +42,11 @@ def require_features(columns: Sequence[str]) -> None:
             raise Misconfigured.value("features.columns", column, ALLOWED)
 
 
+def own_functions(columns: Sequence[str]) -> list[str]:
+    """The functions of the strategy's own file that the columns name, in their order."""
+    return [name.removeprefix(OWN) for name in columns if name.startswith(OWN)]
+
+
 def feature_matrix(
     prices: Panels, columns: Sequence[str], symbols: Sequence[str], own: Mapping[str, pd.DataFrame] = MappingProxyType({})
 ) -> pd.DataFrame:

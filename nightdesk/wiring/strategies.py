@@ -7,9 +7,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nightdesk.errors import Misconfigured
-from nightdesk.features.matrix import require_features
+from nightdesk.features.matrix import OWN, own_functions, require_features
+from nightdesk.fence.own import OwnCode, require_functions
 from nightdesk.settings import Settings
-from schemas.strategy import Strategy
+from schemas.strategy import LONGEST_CODE, Strategy
 
 
 def load_strategy(name: str, here: Settings) -> Strategy:
@@ -22,13 +23,33 @@ def load_strategy(name: str, here: Settings) -> Strategy:
         known = ", ".join(sorted(file.stem for file in here.strategies_dir.glob("*.toml"))) or "none"
         raise Misconfigured.value("strategy", name, f"a file that ends in .toml, or one of {here.strategies_dir}: {known}")
     try:
-        strategy = Strategy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "own_code" in document:
+            raise Misconfigured.value("own_code", document["own_code"], "no text here: the desk reads NAME.py beside the file")
+        strategy = Strategy.model_validate(document)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{path} is not a TOML file: {error}.", path=str(path)) from None
     except ValidationError as error:
         raise Misconfigured(f"{path}: {'; '.join(_sentence(row) for row in error.errors())}.", path=str(path)) from None
     require_features(strategy.features.columns)
-    return strategy
+    return _with_own_code(strategy, path.with_name(strategy.own_file))
+
+
+def _with_own_code(strategy: Strategy, path: Path) -> Strategy:
+    """The strategy with the text of its own file, where it names functions of it. Raises `Misconfigured` where one is missing."""
+    functions = own_functions(strategy.features.columns)
+    if not functions:
+        return strategy
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Misconfigured(f"{path} does not exist; {OWN}{functions[0]} is a function of it.", path=str(path)) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise Misconfigured(f"{path} cannot be read as UTF-8 text: {error}.", path=str(path)) from None
+    if len(text) > LONGEST_CODE:
+        raise Misconfigured.value(f"the length of {path.name}", len(text), f"up to {LONGEST_CODE} characters")
+    require_functions(OwnCode(strategy.own_file, text), functions)
+    return strategy.model_copy(update={"own_code": text})
 
 
 def _sentence(row: Mapping[str, object]) -> str:
