@@ -11,6 +11,7 @@ from benchmarks.backfill import measured_backfill, measured_first
 from benchmarks.cli import measured_cli
 from benchmarks.day import measured_day
 from benchmarks.homes import CHECKOUT
+from benchmarks.indicators import measured_indicators
 from benchmarks.machine import load_average, machine
 from benchmarks.orders import measured_orders
 from benchmarks.replay import measured_replay
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "replay": measured_replay,
     "orders": measured_orders,
     "simulation": measured_simulation,
+    "indicators": measured_indicators,
 }
 
 
