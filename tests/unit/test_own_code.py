@@ -60,7 +60,9 @@ def rising(prices):
 
 
 def test_weights_take_the_parameters_of_the_rule_and_hold_where_they_are_missing() -> None:
-    text = "def target_weights(prices, share, names=()):\n    return (prices.close * 0 + share).where(prices.close > prices.open)\n"
+    text = (
+        "def target_weights(prices, share, names=()):\n    return (prices.close * 0 + share).where(prices.close > prices.open)\n"
+    )
     made = own_weights(OwnCode("mine.py", text), PRICES, {"share": 0.25, "names": ["a"]})
     assert made.stack().dropna().unique().tolist() == [0.25]
     assert made.isna().to_numpy().any()
@@ -138,9 +140,9 @@ def test_loading_reads_the_file_beside_the_strategy_and_runs_nothing(tmp_path: P
     text = "raise SystemExit\ndef f(prices):\n    return prices.close\n"
     strategy = loaded(tmp_path, text, ["own.f"])
     assert strategy.own_code == text
-    with pytest.raises(Misconfigured, match="cheap.py has no function g; those that it has: f"):
+    with pytest.raises(Misconfigured, match=r"cheap\.py has no function g; those that it has: f"):
         loaded(tmp_path, text, ["own.g"])
-    with pytest.raises(Misconfigured, match="features.columns was 'own.f-1', allowed: "):
+    with pytest.raises(Misconfigured, match=r"features\.columns was 'own.f-1', allowed: "):
         loaded(tmp_path, text, ["own.f-1"])
     (tmp_path / "cheap.py").unlink()
     with pytest.raises(Misconfigured, match=r"cheap.py does not exist; own.f is a function of it"):
@@ -190,5 +192,5 @@ def test_the_example_of_a_users_own_file_gives_what_its_page_says() -> None:
 
 def test_a_failing_own_file_ends_a_backtest_in_its_sentence(tmp_path: Path) -> None:
     loaded(tmp_path, "def f(prices):\n    return prices.nothing\n", ["own.f"])
-    with pytest.raises(Misconfigured, match="cheap.py, line 2, in f: AttributeError"):
+    with pytest.raises(Misconfigured, match=r"cheap\.py, line 2, in f: AttributeError"):
         run_backtest(str(tmp_path / "strategy.toml"), None, None, None, settings_in(tmp_path / "home"), lambda *_: None)
