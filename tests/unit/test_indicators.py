@@ -143,7 +143,7 @@ def test_parameters_may_come_in_order_by_name_or_not_at_all() -> None:
 
 def test_the_audit_says_how_much_history_an_indicator_needs_and_finds_no_leak() -> None:
     made = audit_of_features(
-        6,
+        2,
         mean=lambda prices: indicator_panels(prices, ["ta.SMA(20)"])["ta.SMA(20)"],
         volume=lambda prices: indicator_panels(prices, ["ta.OBV"])["ta.OBV"],
     )
