@@ -12,6 +12,7 @@ from benchmarks.cli import measured_cli
 from benchmarks.console import measured_console
 from benchmarks.day import measured_day
 from benchmarks.homes import CHECKOUT
+from benchmarks.indicators import measured_indicators
 from benchmarks.machine import load_average, machine
 from benchmarks.orders import measured_orders
 from benchmarks.replay import measured_replay
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "simulation": measured_simulation,
     "console": measured_console,
     "up": measured_up,
+    "indicators": measured_indicators,
 }
 
 

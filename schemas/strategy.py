@@ -12,6 +12,8 @@ DATA_SYMBOL = r"^\^?[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
 ORDER_SYMBOL = r"^[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
 ESTIMATOR_PACKAGES = ("sklearn",)
 """Packages whose estimators may be named: a strategy file must not be able to import anything it likes."""
+LONGEST_CODE = 100_000
+"""Characters of a strategy's own file: each decision carries it."""
 ESTIMATOR_PATH = rf"^({'|'.join(ESTIMATOR_PACKAGES)})(\.[a-z][a-z0-9_]*)+\.[A-Z][A-Za-z0-9]*$"
 
 SourceName = Literal["sample", "csvdir", "yahoo", "alpaca"]
@@ -277,6 +279,9 @@ class Strategy(Section):
     costs: Costs
     limits: Limits
     broker: Broker
+    own_code: str | None = Field(
+        None, max_length=LONGEST_CODE, description="The text of the strategy's own file, NAME.py beside it; the desk reads it in."
+    )
 
     @field_validator("name")
     @classmethod
@@ -314,6 +319,11 @@ class Strategy(Section):
         return self.broker.account or self.name
 
     @property
+    def own_file(self) -> str:
+        """The name of the file that `own_code` comes from."""
+        return f"{self.name}.py"
+
+    @property
     def data_symbols(self) -> tuple[str, ...]:
         """Every symbol whose bars are needed, sorted."""
         rows = self.market.instruments
@@ -342,7 +352,7 @@ class Strategy(Section):
     def learning_sha256(self) -> str:
         """SHA-256 of the keys that a fit depends on: a model fitted under others is not this strategy's model."""
         market = {"source", "second_source", "calendar", "currency", "min_coverage", "instruments"}
-        learnt_from: Any = {"market": market, "features": True, "target": True, "model": True, "gate": True}
+        learnt_from: Any = {"market": market, "features": True, "target": True, "model": True, "gate": True, "own_code": True}
         return _sha256(self.model_dump(mode="json", include=learnt_from, exclude_defaults=True))
 
 

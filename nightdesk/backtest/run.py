@@ -15,12 +15,12 @@ from nightdesk.backtest.rows import known_rows, labelled_rows
 from nightdesk.backtest.ruled import ruled_range, ruled_walk
 from nightdesk.backtest.walk import NONE, Walk, walk_forward
 from nightdesk.clock import WallClock
+from nightdesk.day.engineer import strategy_features
 from nightdesk.day.ruled import target_weights
 from nightdesk.day.settle import benchmark_values
 from nightdesk.day.validate import bars_sha256, findings_of
 from nightdesk.errors import Misconfigured
-from nightdesk.features.matrix import feature_matrix
-from nightdesk.features.panels import adjusted_bars, forward_adjusted, panels
+from nightdesk.features.panels import adjusted_bars
 from nightdesk.learning.labels import labels
 from nightdesk.market.checks import raise_errors
 from nightdesk.performance.gates import accuracy_gate, excess_return_gate
@@ -143,7 +143,7 @@ def _fitted_walk(
 ) -> tuple[Walk, tuple[GateResult, ...], tuple[Fold, ...]]:
     """The walk of a strategy with a model, the gate on its accuracy, and its folds."""
     signals = {row.signal for row in strategy.market.instruments}
-    features = feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, sorted(signals))
+    features = strategy_features(strategy, bars)
     target = labels(adjusted_bars(bars[bars[Bars.symbol].isin(signals)]), strategy.target)
     cache = FitCache(here.home / "cache" / "fits")
     walk = walk_forward(labelled_rows(features, target), known_rows(features), days, strategy, cache, tell)

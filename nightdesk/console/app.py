@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from pydantic import SecretStr
 
 from nightdesk.consent.answer import Answer
 from nightdesk.console.access import A_DAY_S, COOKIE, Access
@@ -19,7 +20,8 @@ from nightdesk.ledger.halts import submit_halt, submit_release
 
 HERE = Path(__file__).parent
 ANSWERS: dict[str, Answer] = {"approve": "approve", "reject": "reject"}
-CONTROLS: dict[str, Callable[[Path, str, str, datetime, str], list[str]]] = {"halt": submit_halt, "resume": submit_release}
+Control = Callable[[Path | SecretStr, str, str, datetime, str], list[str]]
+CONTROLS: dict[str, Control] = {"halt": submit_halt, "resume": submit_release}
 FILES = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
 LIVE = "x-live"
 """The header with which the page's script asks for what is shown now: nothing on that can be answered."""

@@ -6,8 +6,9 @@ from nightdesk.day.desk import Day, step
 from nightdesk.day.ruled import feature_columns, nothing_said, target_weights, weights_frame
 from nightdesk.day.validate import frame_sha256
 from nightdesk.errors import BadData
-from nightdesk.features.matrix import feature_matrix
+from nightdesk.features.matrix import OWN, feature_matrix, own_functions
 from nightdesk.features.panels import forward_adjusted, panels
+from nightdesk.fence.own import OwnCode, own_features
 from nightdesk.wiring.beside import NOTHING, Beside, load_beside
 from schemas.features import Features
 from schemas.strategy import Strategy
@@ -35,9 +36,12 @@ def engineer_features(day: Day, bars: pd.DataFrame) -> pd.DataFrame:
 def strategy_features(strategy: Strategy, bars: pd.DataFrame, beside: Beside = NOTHING) -> pd.DataFrame:
     """The `Features` frame of the symbols that the strategy reads; without a model the target weights of its instruments.
 
-    `beside` are the tables that the strategy's file names.
+    `beside` are the tables that the strategy's file names. Raises as `own_features` where the strategy's own file fails.
     """
     if strategy.kind != "model":
         return weights_frame(target_weights(strategy, bars, beside))
     symbols = sorted({row.signal for row in strategy.market.instruments})
-    return feature_matrix(forward_adjusted(panels(bars)), strategy.features.columns, symbols)
+    columns, prices = strategy.features.columns, forward_adjusted(panels(bars))
+    functions = own_functions(columns)
+    made = own_features(OwnCode(strategy.own_file, strategy.own_code or ""), functions, prices.of(symbols)) if functions else {}
+    return feature_matrix(prices, columns, symbols, {f"{OWN}{name}": panel for name, panel in made.items()})

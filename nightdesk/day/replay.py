@@ -96,7 +96,14 @@ def _difference(decision: Decision, ledger: Ledger, mode: Mode, here: Settings) 
 
 @contextmanager
 def past_day(decision: Decision, strategy: Strategy, ledger: Ledger, mode: Mode, here: Settings) -> Iterator[Day]:
-    """The day of a decision, at its desk again: to look and compute, not to write."""
+    """The day of a decision, at its desk again: to look and compute, not to write.
+
+    Raises `OutOfSync` where the strategy has code of its own that is not what was decided with: such code is not run.
+    """
+    told_strategy: Any = decision.body["strategy"]
+    if strategy.own_code is not None and strategy.sha256 != told_strategy["sha256"]:
+        was = f"the decision names {told_strategy['sha256']}"
+        raise OutOfSync(f"The code of {strategy.own_file} is not run: the strategy's SHA-256 is {strategy.sha256}, {was}.")
     desk = open_desk(strategy, mode, decision.session, ledger, here, looking_back=True)
     run = Run("replay", decision.book_id, decision.session, decision.origin, False, WallClock().now())
     asked = str(_envelope(decision).get("strategy_file", ""))

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from nightdesk.features.panels import Panels, forward_adjusted, panels
+from nightdesk.fence.own import OwnCode, own_weights
 from nightdesk.portfolio.weights import weights_panel
 from nightdesk.signals.membership import members_panel
-from nightdesk.signals.rules import rule_weights
+from nightdesk.signals.rules import OWN_RULE, allowed_weights, rule_weights
 from nightdesk.wiring.beside import NOTHING, Beside
 from schemas.bars import Bars
 from schemas.features import Features
@@ -29,15 +30,19 @@ def feature_columns(strategy: Strategy) -> list[str]:
 def target_weights(strategy: Strategy, bars: pd.DataFrame, beside: Beside = NOTHING) -> pd.DataFrame:
     """Sessions x instruments, from the bars' first session to their last: NaN holds, 0 closes. Row t is known at the close of t.
 
-    Of a table of weights the rows after the last bar are not read. Raises `BadData` and `Misconfigured` as `rule_weights` and
-    `weights_panel`.
+    Of a table of weights the rows after the last bar are not read. Raises `BadData` and `Misconfigured` as `rule_weights`,
+    `own_weights` and `weights_panel`.
     """
     sessions = pd.DatetimeIndex(np.unique(bars[Bars.session].to_numpy()))
     names = [row.instrument for row in strategy.market.instruments]
     if beside.weights is not None:
         known = _until(beside.weights, sessions[-1])
         return pd.DataFrame(weights_panel(known, sessions, names, strategy.limits), sessions, names)
-    return rule_weights(strategy, _of_instruments(strategy, bars), members_panel(beside.membership, sessions, names))
+    prices, members = _of_instruments(strategy, bars), members_panel(beside.membership, sessions, names)
+    if strategy.rule is not None and strategy.rule.name == OWN_RULE:
+        code = OwnCode(strategy.own_file, strategy.own_code or "")
+        return allowed_weights(strategy, own_weights(code, prices, strategy.rule.params), prices, members)
+    return rule_weights(strategy, prices, members)
 
 
 def weights_frame(wanted: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,10 @@ class Panels:
     dividend: pd.DataFrame
     split: pd.DataFrame
 
+    def of(self, symbols: list[str]) -> "Panels":
+        """The panels of some symbols, in that order."""
+        return Panels(**{name: getattr(self, name)[symbols] for name in _FIELDS})
+
 
 _FIELDS = (Bars.open, Bars.high, Bars.low, Bars.close, Bars.volume, Bars.dividend, Bars.split)
 

@@ -18,12 +18,14 @@ RULES: dict[str, type[RuleParams]] = {
     "momentum_top_k": MomentumTopK,
     "mean_reversion": MeanReversion,
 }
+OWN_RULE = "own"
+"""The rule that is a function of the strategy's own file; it takes any parameter."""
 ROUNDING = 1e-9
 
 
 def require_rule(strategy: Strategy) -> None:
     """Raise `Misconfigured` where a strategy names a rule or a parameter that does not exist, or a value out of its range."""
-    if strategy.rule is not None:
+    if strategy.rule is not None and strategy.rule.name != OWN_RULE:
         rule_of(strategy)
 
 
@@ -31,7 +33,7 @@ def rule_of(strategy: Strategy) -> RuleParams:
     """The rule of a strategy with its parameters. Raises `Misconfigured` as `require_rule`."""
     named = strategy.rule
     if named is None or named.name not in RULES:
-        raise Misconfigured.value("rule.name", named.name if named else None, ", ".join(RULES))
+        raise Misconfigured.value("rule.name", named.name if named else None, ", ".join([*RULES, OWN_RULE]))
     kind = RULES[named.name]
     try:
         made = kind.model_validate(named.params)
@@ -46,10 +48,16 @@ def rule_of(strategy: Strategy) -> RuleParams:
 def rule_weights(strategy: Strategy, prices: Prices, members: pd.DataFrame) -> pd.DataFrame:
     """Target weights of a strategy's rule, sessions x instruments, as the prices are. Row t is known at the close of t.
 
-    NaN, hold, where an instrument has no bar; 0 where it is no member. Raises `Misconfigured` as `require_rule`, `BadData` where
-    a rule wants what the strategy does not allow.
+    Raises `Misconfigured` as `require_rule`, and as `allowed_weights`.
     """
-    made = rule_of(strategy).weights(strategy, prices, members)
+    return allowed_weights(strategy, rule_of(strategy).weights(strategy, prices, members), prices, members)
+
+
+def allowed_weights(strategy: Strategy, made: pd.DataFrame, prices: Prices, members: pd.DataFrame) -> pd.DataFrame:
+    """What a rule made, as it is traded: NaN, hold, where an instrument has no bar; 0 where it is no member.
+
+    Raises `BadData` and `Misconfigured` where the rule wants what the strategy does not allow.
+    """
     wanted = made.reindex_like(prices.close).where(prices.close.notna()).where(members, 0.0)
     _require_allowed(strategy, wanted)
     return wanted

@@ -7,10 +7,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nightdesk.errors import Misconfigured
-from nightdesk.features.matrix import require_features
+from nightdesk.features.matrix import own_functions, require_features
+from nightdesk.fence.own import WEIGHTS, OwnCode, require_functions
 from nightdesk.settings import Settings
-from nightdesk.signals.rules import require_rule
-from schemas.strategy import Strategy
+from nightdesk.signals.rules import OWN_RULE, require_rule
+from schemas.strategy import LONGEST_CODE, Strategy
 
 
 def load_strategy(name: str, here: Settings) -> Strategy:
@@ -20,7 +21,10 @@ def load_strategy(name: str, here: Settings) -> Strategy:
     """
     path = strategy_path(name, here)
     try:
-        strategy = Strategy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "own_code" in document:
+            raise Misconfigured.value("own_code", document["own_code"], "no text here: the desk reads NAME.py beside the file")
+        strategy = Strategy.model_validate(document)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{path} is not a TOML file: {error}.", path=str(path)) from None
     except ValidationError as error:
@@ -28,7 +32,31 @@ def load_strategy(name: str, here: Settings) -> Strategy:
     if strategy.kind == "model":
         require_features(strategy.features.columns)
     require_rule(strategy)
-    return strategy
+    return _with_own_code(strategy, path.with_name(strategy.own_file))
+
+
+def _own_functions(strategy: Strategy) -> list[str]:
+    """The functions of the strategy's own file that the strategy needs."""
+    if strategy.rule is not None and strategy.rule.name == OWN_RULE:
+        return [WEIGHTS]
+    return own_functions(strategy.features.columns) if strategy.kind == "model" else []
+
+
+def _with_own_code(strategy: Strategy, path: Path) -> Strategy:
+    """The strategy with the text of its own file, where it names functions of it. Raises `Misconfigured` where one is missing."""
+    functions = _own_functions(strategy)
+    if not functions:
+        return strategy
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Misconfigured(f"{path} does not exist; {functions[0]} is to be a function of it.", path=str(path)) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise Misconfigured(f"{path} cannot be read as UTF-8 text: {error}.", path=str(path)) from None
+    if len(text) > LONGEST_CODE:
+        raise Misconfigured.value(f"the length of {path.name}", len(text), f"up to {LONGEST_CODE} characters")
+    require_functions(OwnCode(strategy.own_file, text), functions)
+    return strategy.model_copy(update={"own_code": text})
 
 
 def strategy_path(name: str, here: Settings) -> Path:

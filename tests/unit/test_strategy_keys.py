@@ -127,6 +127,7 @@ EXAMPLES: dict[str, Row] = {
     "broker.account_number": Row("A1", elsewhere="tests/unit/test_live_switches.py::test_live_needs_two_switches_of_one_account"),
     "broker.execution": Row("confirm"),
     "broker.time_in_force": Row("day"),
+    "own_code": Row("", elsewhere="tests/unit/test_own_code.py::test_the_text_of_the_file_is_part_of_what_the_strategy_is"),
 }
 
 
