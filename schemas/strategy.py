@@ -2,17 +2,34 @@
 
 import hashlib
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 DATA_SYMBOL = r"^\^?[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
 ORDER_SYMBOL = r"^[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
 ESTIMATOR_PACKAGES = ("sklearn",)
 """Packages whose estimators may be named: a strategy file must not be able to import anything it likes."""
 ESTIMATOR_PATH = rf"^({'|'.join(ESTIMATOR_PACKAGES)})(\.[a-z][a-z0-9_]*)+\.[A-Z][A-Za-z0-9]*$"
+SEARCHABLE = r"^model\.(scaler|params\.[a-zA-Z_][a-zA-Z0-9_]*)$"
+"""Keys that a search may vary, beside features and thresholds."""
 
 SourceName = Literal["sample", "csvdir", "yahoo", "alpaca"]
 DataSymbol = Annotated[str, StringConstraints(pattern=DATA_SYMBOL)]
@@ -207,6 +224,75 @@ class Broker(Section):
     )
 
 
+class Signal(Section):
+    """From a score to a position."""
+
+    threshold: float | None = Field(None, description="Long where the score is above this; by default what the model predicts.")
+
+
+class Range(Section):
+    """The numbers from `low` to `high`; whole numbers where both are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Range":
+        if not self.low < self.high:
+            raise ValueError(f"low below high, were {self.low} and {self.high}")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("log with low above 0 and without a step")
+        if self.whole and isinstance(self.step, float):
+            raise ValueError("a whole step between whole numbers")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds whole numbers only."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+Choice = StrictBool | StrictInt | StrictFloat | StrictStr
+Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
+Searched = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[Choices, Tag("list")],
+    Discriminator(lambda given: "range" if isinstance(given, dict | Range) else "list"),
+]
+
+
+class Search(Section):
+    """What `nightdesk optimise` tries. No part of what trades: it is not in the strategy's hash."""
+
+    params: dict[str, Searched] = Field(default_factory=dict, description="Ranges and lists by key, as model.params.C.")
+    features: tuple[tuple[str, ...], ...] = Field((), description="Alternatives for features.columns.")
+    thresholds: tuple[float, ...] = Field((), description="Alternatives for signal.threshold; each fit is judged at all of them.")
+    score: Literal["sharpe", "accuracy"] = Field("sharpe", description="What a trial is judged by.")
+    folds: int = Field(5, ge=2, le=20, description="Folds in time.")
+    embargo_sessions: int = Field(5, ge=0, le=252, description="Sessions after a tested fold that do not train.")
+    holdout_fraction: float = Field(0.2, gt=0, le=0.5, description="Share of the newest sessions that no trial sees.")
+    prune: bool = Field(False, description="Whether a draw that is below the median of the others is given up after a fold.")
+    seed: int = Field(0, ge=0, le=2**31, description="Another seed draws others.")
+
+    @field_validator("params")
+    @classmethod
+    def _searchable(cls, params: dict[str, Searched]) -> dict[str, Searched]:
+        for key, values in params.items():
+            if not re.match(SEARCHABLE, key):
+                raise ValueError(f"keys as model.params.C, or model.scaler, was {key}")
+            if isinstance(values, tuple) and len(set(map(repr, values))) != len(values):
+                raise ValueError(f"each value of {key} once")
+        return params
+
+    @field_validator("features", "thresholds")
+    @classmethod
+    def _distinct(cls, values: tuple[object, ...]) -> tuple[object, ...]:
+        if len(set(values)) != len(values) or () in values:
+            raise ValueError("each alternative once, none empty")
+        return values
+
+
 class Strategy(Section):
     """A strategy file, whole."""
 
@@ -217,10 +303,12 @@ class Strategy(Section):
     target: Target
     model: Model
     gate: Gate
+    signal: Signal = Signal()
     sizing: Sizing
     costs: Costs
     limits: Limits
     broker: Broker
+    search: Search | None = None
 
     @field_validator("name")
     @classmethod
@@ -242,11 +330,11 @@ class Strategy(Section):
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the file's meaning, not of its bytes: canonical JSON of every key that is not at its default.
+        """SHA-256 of the file's meaning, not of its bytes: canonical JSON of every key that is not at its default, but `search`.
 
         So a key that a later version adds leaves the hashes of older files alone. A default, once published, never changes.
         """
-        return _sha256(self.model_dump(mode="json", exclude_defaults=True))
+        return _sha256(self.model_dump(mode="json", exclude_defaults=True, exclude={"search"}))
 
     @property
     def learning_sha256(self) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from nightdesk.backtest.fits import FitCache, Made, Task, made_fits
 from nightdesk.backtest.rows import Floats, Rows, fit_keys
 from nightdesk.learning.champion import champion_of, is_due
-from nightdesk.signals.long_flat import long_flat_weights
+from nightdesk.signals.long_flat import long_flat_weights, said_up
 from schemas.strategy import Strategy
 
 NONE = -1
@@ -91,6 +91,7 @@ def walk_forward(
         if len(responsible):
             fits[place] = _asked(fits[place], task, sessions[responsible[-1]], cache, strategy)
             _fill(predicted, scores, fits[place].made, responsible, sessions, _signals(strategy))
+    predicted = said_up(predicted, scores, strategy.signal.threshold)
     up = predicted.copy()
     up[champion == NONE] = 0.0  # no model may trade: everything is closed
     weights = long_flat_weights(_of_instruments(up, strategy))

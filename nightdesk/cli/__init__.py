@@ -19,6 +19,7 @@ from nightdesk.cli import (
     halt,
     lineage,
     live,
+    optimise,
     quarantine,
     replay,
     status,
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command("day")(day.day)
 app.command("backfill")(backfill.backfill)
 app.command("backtest")(backtest.backtest)
+app.command("optimise")(optimise.optimise)
 app.command("trace")(lineage.trace)
 app.command("replay")(replay.replay)
 app.command("check")(check.check)

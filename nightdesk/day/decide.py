@@ -10,7 +10,7 @@ from nightdesk.day.desk import Day, step
 from nightdesk.day.limited import standing_control
 from nightdesk.day.retrain import Trained
 from nightdesk.learning.fit import predictions
-from nightdesk.signals.long_flat import flat, long_flat
+from nightdesk.signals.long_flat import flat, long_flat, said_up
 from schemas.features import Features
 from schemas.signals import Signals
 from schemas.strategy import Strategy
@@ -43,7 +43,8 @@ def model_signals(strategy: Strategy, features: pd.DataFrame, session: date, est
         nothing = pd.Series(np.nan, index=[row.signal for row in strategy.market.instruments])
         return long_flat(strategy.market.instruments, nothing, nothing, "none")
     predicted, scores, kind = predictions(estimator, known)
-    return long_flat(strategy.market.instruments, pd.Series(predicted, known.index), pd.Series(scores, known.index), kind)
+    up = said_up(predicted.astype(float), scores, strategy.signal.threshold)
+    return long_flat(strategy.market.instruments, pd.Series(up, known.index), pd.Series(scores, known.index), kind)
 
 
 def signals_of(body: object) -> pd.DataFrame:

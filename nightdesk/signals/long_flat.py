@@ -15,6 +15,13 @@ def long_flat_weights(up: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(up / up.shape[-1])
 
 
+def said_up(predicted: NDArray[np.float64], scores: NDArray[np.float64], threshold: float | None) -> NDArray[np.float64]:
+    """1 where the score is above the threshold, 0 where not, NaN where nothing was predicted; without one what was predicted."""
+    if threshold is None:
+        return predicted
+    return np.where(np.isnan(predicted), np.nan, (scores > threshold).astype(float))
+
+
 def long_flat(
     instruments: Sequence[Instrument],
     predicted: pd.Series,

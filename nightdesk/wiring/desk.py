@@ -27,14 +27,6 @@ def open_desk(strategy: Strategy, mode: Mode, session: date, ledger: Ledger, her
     clock, store = clock_of(source, sessions, session, mode), store_of(source, here)
     book = open_book(strategy, mode, ledger)
     broker = cast(Broker, None) if looking_back else new_broker(strategy, mode, sessions, store, clock, here)
-    tracker = Tracker(
-        uri=here.tracking_uri,
-        artifacts=here.home / "mlflow" / "artifacts",
-        spool=here.home / "mlflow" / "spool",
-        load_model=load_model,
-        trusted_types=TRUSTED_TYPES,
-        ui_url=here.mlflow_url,
-    )
     return Desk(
         strategy=strategy,
         book=book,
@@ -46,5 +38,17 @@ def open_desk(strategy: Strategy, mode: Mode, session: date, ledger: Ledger, her
         source=source,
         store=store,
         quarantine=quarantine_of(source, here),
-        tracker=tracker,
+        tracker=new_tracker(here),
+    )
+
+
+def new_tracker(here: Settings) -> Tracker:
+    """The door to MLflow, as the settings say."""
+    return Tracker(
+        uri=here.tracking_uri,
+        artifacts=here.home / "mlflow" / "artifacts",
+        spool=here.home / "mlflow" / "spool",
+        load_model=load_model,
+        trusted_types=TRUSTED_TYPES,
+        ui_url=here.mlflow_url,
     )

@@ -27,7 +27,8 @@ def load_strategy(name: str, here: Settings) -> Strategy:
         raise Misconfigured(f"{path} is not a TOML file: {error}.", path=str(path)) from None
     except ValidationError as error:
         raise Misconfigured(f"{path}: {'; '.join(_sentence(row) for row in error.errors())}.", path=str(path)) from None
-    require_features(strategy.features.columns)
+    for columns in (strategy.features.columns, *(strategy.search.features if strategy.search else ())):
+        require_features(columns)
     return strategy
 
 
