@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -262,6 +263,14 @@ Searched = Annotated[
 ]
 
 
+def _flat(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, object]]:
+    for key, value in table.items():
+        if isinstance(value, dict) and not value.keys() & Range.model_fields.keys():
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 class Search(Section):
     """What `nightdesk optimise` tries. No part of what trades: it is not in the strategy's hash."""
 
@@ -274,6 +283,12 @@ class Search(Section):
     holdout_fraction: float = Field(0.2, gt=0, le=0.5, description="Share of the newest sessions that no trial sees.")
     prune: bool = Field(False, description="Whether a draw that is below the median of the others is given up after a fold.")
     seed: int = Field(0, ge=0, le=2**31, description="Another seed draws others.")
+
+    @field_validator("params", mode="before")
+    @classmethod
+    def _by_key(cls, given: object) -> object:
+        """`model.params.C = ...` without quotes is a table in a table to TOML."""
+        return dict(_flat(given, "")) if isinstance(given, dict) else given
 
     @field_validator("params")
     @classmethod

@@ -74,7 +74,18 @@ def test_every_command_of_the_table_exists(empty_folder: Path) -> None:
     named = set(re.findall(r"\.venv/bin/nightdesk (\w+)", README))
     helped = _nightdesk(["--help"], empty_folder).stdout
     shown = {"day", "backtest", "replay", "status", "doctor", "check", "audit", "quarantine", "trace", "halt", "resume", "adopt"}
-    assert named == shown | {"consent", "approve", "reject", "console", "live", "submit", "stop", "flatten", "tearsheet"}
+    assert named == shown | {
+        "consent",
+        "approve",
+        "reject",
+        "console",
+        "live",
+        "submit",
+        "stop",
+        "flatten",
+        "tearsheet",
+        "optimise",
+    }
     assert all(re.search(rf"│ {name} ", helped) for name in named)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from time import perf_counter
+from time import process_time
 
 import joblib
 import numpy as np
@@ -17,7 +17,7 @@ from nightdesk.search.trials import Draw, DrawFacts, DrawFiles, State, annual_sh
 from schemas.strategy import Search, Strategy
 
 SLOW_DRAW_S = 2.0
-"""After a draw that took longer its fits are spread over processes: starting these takes seconds, once."""
+"""After a draw that took more processor time its fits are spread over processes: starting these takes seconds, once."""
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 NEVER_PRUNED = 5
 """The first draws are judged on all folds: a median of fewer says little."""
@@ -44,12 +44,12 @@ def search_draws(
     workers = 1
     tell(len(done) * each, max(wanted, len(done)) * each)
     while len(done) < wanted:
-        started = perf_counter()
+        started = process_time()
         draw = _judged_draw(strategy, ground, cache, len(done), proposals, workers)
         files.save_draw(draw)
         done.append(draw)
         proposals.learn(draw, ground)
-        workers = joblib.cpu_count() if perf_counter() - started > SLOW_DRAW_S else workers
+        workers = joblib.cpu_count() if process_time() - started > SLOW_DRAW_S else workers
         tell(len(done) * each, wanted * each)
     return done
 

@@ -50,6 +50,18 @@ FRACTIONS = {"sizing.increment": 0.001}
 TWO = (MONDAY, TUESDAY)
 LONGER = (MONDAY, TUESDAY, THURSDAY)
 LIMITS = "tests/unit/test_limits.py::test_each_limit_may_be_reached_and_not_passed"
+SEARCHED = "tests/unit/test_search.py::test_another_value_of_each_key_of_the_search_is_another_search"
+SEARCH_KEYS: dict[str, object] = {
+    "params": {"model.params.C": [0.5, 2.0]},
+    "features": [["high_minus_low"]],
+    "thresholds": [0.05],
+    "score": "accuracy",
+    "folds": 4,
+    "embargo_sessions": 20,
+    "holdout_fraction": 0.3,
+    "prune": True,
+    "seed": 1,
+}
 EXAMPLES: dict[str, Row] = {
     "name": Row("another"),
     "capital": Row(50_000),
@@ -81,6 +93,7 @@ EXAMPLES: dict[str, Row] = {
     "gate.min_test_accuracy": Row(0.9),
     # the fit of Thursday is the first below this accuracy
     "gate.on_fail": Row("keep_champion", {**DAILY, "gate.min_test_accuracy": 0.527}, LONGER),
+    "signal.threshold": Row(1000.0),
     "sizing.buffer": Row(0.5),
     "sizing.rebalance_band": Row(0.0, FRACTIONS, TWO),
     "sizing.increment": Row(0.001),
@@ -115,6 +128,7 @@ EXAMPLES: dict[str, Row] = {
     "broker.account_number": Row("A1", elsewhere="tests/unit/test_live_switches.py::test_live_needs_two_switches_of_one_account"),
     "broker.execution": Row("confirm"),
     "broker.time_in_force": Row("day"),
+    **{f"search.{name}": Row(value, elsewhere=SEARCHED) for name, value in SEARCH_KEYS.items()},
 }
 
 
