@@ -15,6 +15,7 @@ from benchmarks.machine import load_average, machine
 from benchmarks.orders import measured_orders
 from benchmarks.replay import measured_replay
 from benchmarks.result import Result, print_result, save_result
+from benchmarks.search import measured_search
 from benchmarks.simulation import measured_simulation
 from benchmarks.store import measured_store
 from benchmarks.validation import measured_validation
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "replay": measured_replay,
     "orders": measured_orders,
     "simulation": measured_simulation,
+    "search": measured_search,
 }
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache as once
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -54,15 +55,21 @@ def fold_fits(strategy: Strategy, ground: Ground, cache: FitCache, at_once: int,
 
 def fit_keys(strategy: Strategy, ground: Ground) -> list[str]:
     """SHA-256 for each fold over all that its fit depends on: our code, the libraries, the parameters, the rows and the fold."""
-    code = [hashlib.sha256(Path(str(file)).read_bytes()).hexdigest() for file in (estimator.__file__, __file__)]
     told: dict[str, Any] = {
         "model": strategy.model.model_dump(mode="json", include={"estimator", "params", "scaler"}),
         "columns": strategy.features.columns,
         "rows": ground.sha256,
-        "made_by": [code, [version(name) for name in PACKAGES]],
+        "made_by": _made_by(),
     }
     recipe = json.dumps(told, sort_keys=True)
     return [hashlib.sha256(f"{recipe} fold {number}".encode()).hexdigest() for number in range(len(ground.folds))]
+
+
+@once
+def _made_by() -> list[list[str]]:
+    """Hashes of our code that makes a fit, and the versions of the libraries."""
+    code = [hashlib.sha256(Path(str(file)).read_bytes()).hexdigest() for file in (estimator.__file__, __file__)]
+    return [code, [version(name) for name in PACKAGES]]
 
 
 def judged(strategy: Strategy, ground: Ground, fits: Sequence[Made], thresholds: Sequence[float | None]) -> Judged:
