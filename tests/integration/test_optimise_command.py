@@ -50,5 +50,5 @@ def test_the_page_stands_alone_with_a_picture_for_each_key(tmp_path: Path) -> No
     assert not re.search(r"<script|<link|src=|url\(|https?://", html)
     assert html.count('class="line own dots"') == 4  # trials, C, features, threshold
     assert 'class="heat"' in html and "Locked: no trial has seen it." in html and made.challenger.name in html
-    assert [what for what, _ in facts(made)][0] == "Evidence"
+    assert facts(made)[0] == ("Evidence", made.conclusion)
     assert save.save_page(made, settings_of(tmp_path)).read_text() == html
