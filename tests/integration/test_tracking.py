@@ -25,7 +25,7 @@ from sklearn.ensemble import RandomForestClassifier
 from nightdesk.errors import Misconfigured
 from nightdesk.learning.model_file import TRUSTED_TYPES, load_model, save_model
 from nightdesk.tracking.spool import Spool
-from nightdesk.tracking.tracker import DayLog, FitLog, SearchLog, Tracker, TrialLog
+from nightdesk.tracking.tracker import DayLog, FitLog, Tracker
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 PICTURES = {"plots/equity.png": PNG}
@@ -377,35 +377,3 @@ def test_mlflow_is_not_imported_before_it_answers() -> None:
     program = "import sys, nightdesk.tracking.tracker; print('mlflow' in sys.modules)"
     child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert child.stdout == "False\n"
-
-
-def made_search_log(trials: int) -> SearchLog:
-    made = [
-        TrialLog(
-            number,
-            {"model.params.C": str(number)},
-            {"score": 0.1 * number, "sharpe": math.nan},
-            [0.5, math.nan],
-            {"state": "complete"},
-        )
-        for number in range(trials)
-    ]
-    metrics = {"trials": float(trials), "deflated_sharpe_2014": math.nan}
-    return SearchLog("spx search", "spx-1", {"folds": "2"}, metrics, {"bars_sha256": "b"}, made, {"search.html": "<p>"})
-
-
-def test_a_search_is_a_run_with_a_child_for_each_trial_and_more_trials_are_added(home: Path) -> None:
-    parent = new_tracker(home).log_search(made_search_log(2), "search-spx-1")
-    assert new_tracker(home).log_search(made_search_log(3), "search-spx-1") == parent != ""
-    runs = {run.info.run_name: run for run in runs_of(home)}
-    assert sorted(runs) == ["spx-1", "trial 0", "trial 1", "trial 2"] and len(runs_of(home)) == 4
-    children = [run for run in runs.values() if run.data.tags.get("mlflow.parentRunId") == parent]
-    assert len(children) == 3 and all(run.info.status == "FINISHED" for run in runs.values())
-    last = runs["trial 2"].data
-    assert (last.params, last.metrics, last.tags["state"]) == (
-        {"model.params.C": "2"},
-        {"score": 0.2, "fold_score": 0.5},
-        "complete",
-    )
-    assert runs["spx-1"].data.metrics == {"trials": 3.0} and spooled(home) == []
-    assert [file.path for file in client_of(home).list_artifacts(parent)] == ["search.html"]
