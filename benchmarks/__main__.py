@@ -17,6 +17,7 @@ from benchmarks.machine import load_average, machine
 from benchmarks.orders import measured_orders
 from benchmarks.replay import measured_replay
 from benchmarks.result import Result, print_result, save_result
+from benchmarks.search import measured_search
 from benchmarks.simulation import measured_simulation
 from benchmarks.store import measured_store
 from benchmarks.up import measured_up
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "console": measured_console,
     "up": measured_up,
     "indicators": measured_indicators,
+    "search": measured_search,
 }
 
 

@@ -6,7 +6,10 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+
+from schemas.search import Search
+from schemas.section import Section
 
 DATA_SYMBOL = r"^\^?[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
 ORDER_SYMBOL = r"^[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
@@ -31,12 +34,6 @@ if TYPE_CHECKING:
     Learnt = Annotated[Table, "there for who knows that the strategy's kind is model"]
 else:
     Learnt = Table | None
-
-
-class Section(BaseModel):
-    """A table of the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
 
 
 class Instrument(Section):
@@ -156,7 +153,7 @@ class Signal(Section):
         "long_flat", description="What a prediction that is not up means: nothing held, or a short position."
     )
     threshold: float | None = Field(
-        None, ge=0, le=1_000_000, description="Long where the score is above this; without it the predicted class decides."
+        None, ge=-1e6, le=1e6, description="Long where the score is above this; without it the predicted class decides."
     )
 
 
@@ -279,6 +276,7 @@ class Strategy(Section):
     costs: Costs
     limits: Limits
     broker: Broker
+    search: Search | None = None
     own_code: str | None = Field(
         None, max_length=LONGEST_CODE, description="The text of the strategy's own file, NAME.py beside it; the desk reads it in."
     )
@@ -304,6 +302,10 @@ class Strategy(Section):
             raise ValueError(f"[signal] is for a model, and {self.name} has [{others[0]}]")
         if self.signal.kind == "long_short" and not self.limits.allow_short:
             raise ValueError("signal.kind was 'long_short', allowed: only with limits.allow_short = true")
+        if self.signal.kind == "long_short" and (self.signal.threshold or 0.0) < 0:
+            raise ValueError(f"signal.threshold was {self.signal.threshold}, allowed: 0 or more with signal.kind = 'long_short'")
+        if others and self.search is not None:
+            raise ValueError(f"[search] is for a model, and {self.name} has [{others[0]}]")
         if self.market.membership is not None and self.rule is None:
             raise ValueError("market.membership is for a [rule]: models and tables of weights name what they want themselves")
         return self
@@ -331,16 +333,19 @@ class Strategy(Section):
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the file's meaning, not of its bytes: canonical JSON of every key that is not at its default.
+        """SHA-256 of the file's meaning, not of its bytes: canonical JSON of every key that is not at its default, but `search`.
 
         So a key that a later version adds leaves the hashes of older files alone. A default, once published, never changes.
         """
-        return _sha256(self.model_dump(mode="json", exclude_defaults=True))
+        return _sha256(self.model_dump(mode="json", exclude={"search"}, exclude_defaults=True))
 
     @property
     def config_sha256(self) -> str:
-        """SHA-256 of the configuration that a trial evaluates: every key not at its default but name, capital and [broker]."""
-        return _sha256(self.model_dump(mode="json", exclude={"name", "capital", "broker"}, exclude_defaults=True))
+        """SHA-256 of the configuration that a trial evaluates: every key not at its default but a few.
+
+        They are name, capital, [broker] and [search].
+        """
+        return _sha256(self.model_dump(mode="json", exclude={"name", "capital", "broker", "search"}, exclude_defaults=True))
 
     @property
     def target_sha256(self) -> str:

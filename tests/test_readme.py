@@ -75,9 +75,8 @@ def test_every_command_of_the_table_exists(empty_folder: Path) -> None:
     helped = _nightdesk(["--help"], empty_folder).stdout
     promoting = {"models", "promote", "rollback"}
     shown = {"day", "backtest", "replay", "status", "doctor", "check", "audit", "quarantine", "trace", "halt", "resume", "adopt"}
-    assert (
-        named == shown | {"consent", "approve", "reject", "console", "live", "submit", "stop", "flatten", "tearsheet"} | promoting
-    )
+    beside = {"consent", "approve", "reject", "console", "live", "submit", "stop", "flatten", "tearsheet", "optimise"}
+    assert named == shown | beside | promoting
     assert all(re.search(rf"│ {name} ", helped) for name in named)
 
 

@@ -29,7 +29,7 @@ def append_evidence(made: Backtest, ledger: Ledger, at: datetime) -> Backtest:
     returns = session_returns(made.equity).dropna()
     first: date = returns.index[0].date() if len(returns) else made.first
     trial = trial_of(made.strategy, returns, first=first, last=made.last, origin="backtest", evaluated_at=at)
-    ledger.append_trial(trial)
+    ledger.append_trials([trial])
     deflated = deflated_gate(trial, returns, ledger.trials_of(trial.target_sha256), level=LEVEL)
     overfitted = _overfitting(trial, ledger)
     judged = replace(made, evidence=(*made.evidence, deflated, *([overfitted] if overfitted else [])))

@@ -20,6 +20,7 @@ from nightdesk.cli import (
     lineage,
     live,
     models,
+    optimise,
     quarantine,
     replay,
     status,
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command("day")(day.day)
 app.command("backfill")(backfill.backfill)
 app.command("backtest")(backtest.backtest)
+app.command("optimise")(optimise.optimise)
 app.command("trace")(lineage.trace)
 app.command("replay")(replay.replay)
 app.command("check")(check.check)

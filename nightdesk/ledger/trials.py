@@ -1,5 +1,6 @@
 """Every configuration that was evaluated, what the gates said of it, and why one of them was overridden. Rows never change."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import sqlalchemy as sa
@@ -9,14 +10,18 @@ from nightdesk.ledger import tables
 from nightdesk.ledger.file import LedgerFile
 from schemas.records import Evidence, Override, Trial
 
+AT_ONCE = 50
+"""Rows of one statement: a database takes only so many values."""
+
 
 class Trials(LedgerFile):
     """The rows. Those of the paper ledger count: it is there that backtests and searches write them."""
 
-    def append_trial(self, trial: Trial) -> None:
-        """Keep a trial; the same configuration over the same sessions again, by the same search or by none, adds nothing."""
+    def append_trials(self, trials: Sequence[Trial]) -> None:
+        """Keep trials; the same configuration over the same sessions again, by the same search or by none, adds nothing."""
         with self._writing() as connection:
-            connection.execute(insert_new(tables.trials, [asdict(trial)]))
+            for first in range(0, len(trials), AT_ONCE):
+                connection.execute(insert_new(tables.trials, [asdict(trial) for trial in trials[first : first + AT_ONCE]]))
 
     def trials_of(self, target_sha256: str) -> list[Trial]:
         """One trial for each distinct configuration that was evaluated for a target, its longest record; by configuration."""

@@ -8,13 +8,16 @@ from nightdesk.portfolio import loop
 
 INTERPRETED_CELLS = 20_000
 """A first run of at most so many sessions x symbols is interpreted: compiling takes seconds, this a tenth of one."""
-_interpreted = {"runs": 0}
+SMALL_CELLS, MOST_INTERPRETED_CELLS = 1_000, 100_000
+"""Later runs of at most so many are interpreted too, until all were as many as take as long as compiling."""
+_interpreted = {"cells": 0}
 
 
 def fastest_play(cells: int) -> Callable[..., int]:
-    """`loop.play`, compiled unless this is the process's first run and small. Both give the same bits."""
-    if cells <= INTERPRETED_CELLS and not _interpreted["runs"]:
-        _interpreted["runs"] += 1
+    """`loop.play`, compiled unless this is the process's first run, or one of few small ones. Both give the same bits."""
+    most = SMALL_CELLS if _interpreted["cells"] else INTERPRETED_CELLS
+    if cells <= most and _interpreted["cells"] + cells <= MOST_INTERPRETED_CELLS:
+        _interpreted["cells"] += max(1, cells)
         return loop.play
     return compiled_play()
 

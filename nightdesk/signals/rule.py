@@ -4,7 +4,8 @@ from typing import Protocol
 
 import pandas as pd
 
-from schemas.strategy import Section, Strategy
+from schemas.section import Section
+from schemas.strategy import Strategy
 
 SILENT_SESSIONS = 10
 """A symbol without a bar for more sessions than these is gone; up to there its last close stands in for a missing one."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 KEY_TAG = "nightdesk.key"
+TRIAL_TAG = "nightdesk.trial"
+PARENT_TAG = "mlflow.parentRunId"
 LABEL = "label"
 REQUIREMENTS = ("scikit-learn", "skops", "pandas", "numpy", "mlflow")
 MOST_PARAMS, MOST_METRICS = 100, 500
@@ -106,6 +108,35 @@ class Runs:
         self._client.set_terminated(run_id)
         return run_id
 
+    def save_search(self, record: Record, folder: Path) -> str:
+        """Make or renew the run of a search, with a child run for each trial that it does not have yet."""
+        from mlflow.entities import Metric, Param
+
+        experiment = self._experiment_id(record["experiment"])
+        run = self._run_of(record["key"]) or self._client.create_run(
+            experiment, run_name=record["run_name"], tags=record["tags"] | {KEY_TAG: record["key"]}
+        )
+        run_id = str(run.info.run_id)
+        known = self._trials_of(experiment, run_id)
+        for trial in record["trials"]:
+            if trial["number"] in known:
+                continue
+            tags = {**trial["tags"], PARENT_TAG: run_id, TRIAL_TAG: str(trial["number"])}
+            child = self._client.create_run(experiment, run_name=f"trial {trial['number']}", tags=tags).info.run_id
+            metrics = [Metric(name, value, 0, 0) for name, value in trial["metrics"].items() if not math.isnan(value)]
+            folds = [Metric("fold_score", value, 0, n) for n, value in enumerate(trial["fold_scores"]) if not math.isnan(value)]
+            params = [Param(name, value) for name, value in trial["params"].items()]
+            self._client.log_batch(child, metrics=[*metrics, *folds], params=params)
+            self._client.set_terminated(child)
+        params = [Param(name, value) for name, value in record["params"].items()]
+        numbers = [Metric(name, value, 0, len(record["trials"])) for name, value in record["metrics"].items()]
+        self._client.log_batch(run_id, metrics=[one for one in numbers if not math.isnan(one.value)], params=params)
+        for name, value in record["tags"].items():
+            self._client.set_tag(run_id, name, value)
+        self._client.log_artifacts(run_id, str(artifacts_of(folder)))
+        self._client.set_terminated(run_id)
+        return run_id
+
     def run_of_alias(self, name: str, alias: str) -> str:
         """The run whose model an alias of a registered model is on, "" where there is no such model or alias."""
         from mlflow.exceptions import MlflowException
@@ -116,6 +147,21 @@ class Runs:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return ""
             raise
+
+    def _trials_of(self, experiment: str, parent: str) -> set[int]:
+        """The numbers of a search's trials that are whole here."""
+        found, page = set[int](), None
+        while True:
+            rows = self._client.search_runs(
+                [experiment],
+                f"tags.`{PARENT_TAG}` = '{parent}' and attributes.status = 'FINISHED'",
+                max_results=1000,
+                page_token=page,
+            )
+            found |= {int(row.data.tags[TRIAL_TAG]) for row in rows}
+            page = rows.token
+            if not page:
+                return found
 
     def _registered(self, record: Record, folder: Path, run_id: str) -> str:
         """Log the model, make it a version and set its alias. Returns MLflow's id of the model."""

@@ -6,7 +6,7 @@ import sqlite3
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
@@ -70,6 +70,30 @@ class BacktestLog:
     texts: dict[str, str]
 
 
+@dataclass(frozen=True)
+class TrialLog:
+    """One trial of a search, as a child run. `number` names it within the search; `fold_scores` are points by fold."""
+
+    number: int
+    params: dict[str, str]
+    metrics: dict[str, float]
+    fold_scores: list[float]
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class SearchLog:
+    """A search as it stands, as a run with a child for each trial."""
+
+    experiment: str
+    run_name: str
+    params: dict[str, str]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+    trials: list[TrialLog]
+    texts: dict[str, str]
+
+
 class Tracker:
     """Logs to MLflow through the spool. After one failure `down` is true, `reason` says why, and nothing more is tried.
 
@@ -117,6 +141,13 @@ class Tracker:
         names = ("experiment", "run_name", "params", "metrics", "steps", "tags")
         record = {name: getattr(log, name) for name in names}
         self._keep(Item(key, {"kind": "backtest", **record}, _files(log)))
+        return self._send_all().get(key, "")
+
+    def log_search(self, log: SearchLog, key: str) -> str:
+        """The search's MLflow run, "" while it is spooled. A `key` that MLflow has gets the trials it lacks."""
+        record = {name: getattr(log, name) for name in ("experiment", "run_name", "params", "metrics", "tags")}
+        trials = [asdict(trial) for trial in log.trials]
+        self._keep(Item(key, {"kind": "search", "trials": trials, **record}, _files(log)))
         return self._send_all().get(key, "")
 
     def flush(self) -> dict[str, str]:
@@ -168,7 +199,9 @@ class Tracker:
             return {}
         try:
             record = load_record(folder)
-            save = {"fit": runs.save_fit, "day": runs.save_day, "backtest": runs.save_backtest}[record["kind"]]
+            save = {"fit": runs.save_fit, "day": runs.save_day, "backtest": runs.save_backtest, "search": runs.save_search}[
+                record["kind"]
+            ]
             run_id = save(record, folder)
         except (NightdeskError, ValueError, KeyError) as error:  # what the spool holds can not be sent
             self._spool.refuse_item(folder, str(error))
@@ -215,8 +248,9 @@ class Tracker:
             return None
 
 
-def _files(log: FitLog | DayLog | BacktestLog) -> dict[str, bytes]:
-    return {name: text.encode() for name, text in log.texts.items()} | log.pictures
+def _files(log: FitLog | DayLog | BacktestLog | SearchLog) -> dict[str, bytes]:
+    pictures = {} if isinstance(log, SearchLog) else log.pictures
+    return {name: text.encode() for name, text in log.texts.items()} | pictures
 
 
 def _failures(*more: type[Exception]) -> tuple[type[Exception], ...]:

@@ -30,16 +30,23 @@ def load_strategy(name: str, here: Settings) -> Strategy:
     except ValidationError as error:
         raise Misconfigured(f"{path}: {'; '.join(_sentence(row) for row in error.errors())}.", path=str(path)) from None
     if strategy.kind == "model":
-        require_features(strategy.features.columns)
+        for columns in _all_columns(strategy):
+            require_features(columns)
     require_rule(strategy)
     return _with_own_code(strategy, path.with_name(strategy.own_file))
+
+
+def _all_columns(strategy: Strategy) -> list[tuple[str, ...]]:
+    """The columns of a model, and those that its search tries."""
+    return [strategy.features.columns, *(strategy.search.features if strategy.search else ())]
 
 
 def _own_functions(strategy: Strategy) -> list[str]:
     """The functions of the strategy's own file that the strategy needs."""
     if strategy.rule is not None and strategy.rule.name == OWN_RULE:
         return [WEIGHTS]
-    return own_functions(strategy.features.columns) if strategy.kind == "model" else []
+    every = dict.fromkeys(name for columns in _all_columns(strategy) for name in columns) if strategy.kind == "model" else {}
+    return own_functions(list(every))
 
 
 def _with_own_code(strategy: Strategy, path: Path) -> Strategy:

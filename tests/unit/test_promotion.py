@@ -117,9 +117,9 @@ def test_sessions_that_a_search_has_seen_do_not_count(here: Settings) -> None:
     champion, rival = load_strategy("sp500_svc", here), load_strategy("rival", here)
     trial = trial_of(rival, np.zeros(3), first=DAYS[0], last=DAYS[99], origin="search", evaluated_at=AT, search_id="s")
     with closing(open_ledger("paper", here)) as ledger:
-        ledger.append_trial(replace(trial, origin="backtest", search_id="", last=DAYS[150]))
+        ledger.append_trials([replace(trial, origin="backtest", search_id="", last=DAYS[150])])
         assert len(compared(champion, rival, ledger).sessions) == len(DAYS) - 2
-        ledger.append_trial(trial)
+        ledger.append_trials([trial])
         found = compared(champion, rival, ledger)
     assert found.sessions[0] == DAYS[101] and len(found.sessions) == len(DAYS) - 101
     require_enough(found, 119)

@@ -51,6 +51,18 @@ FRACTIONS = {"sizing.increment": 0.001}
 TWO = (MONDAY, TUESDAY)
 LONGER = (MONDAY, TUESDAY, THURSDAY)
 LIMITS = "tests/unit/test_limits.py::test_each_limit_may_be_reached_and_not_passed"
+SEARCHED = "tests/unit/test_search.py::test_another_value_of_each_key_of_the_search_is_another_search"
+SEARCH_KEYS: dict[str, object] = {
+    "params": {"model.params.C": [0.5, 2.0]},
+    "features": [["high_minus_low"]],
+    "thresholds": [0.05],
+    "score": "accuracy",
+    "folds": 4,
+    "embargo_sessions": 20,
+    "holdout_fraction": 0.3,
+    "prune": True,
+    "seed": 1,
+}
 EXAMPLES: dict[str, Row] = {
     "name": Row("another"),
     "capital": Row(50_000),
@@ -128,6 +140,7 @@ EXAMPLES: dict[str, Row] = {
     "broker.execution": Row("confirm"),
     "broker.time_in_force": Row("day"),
     "own_code": Row("", elsewhere="tests/unit/test_own_code.py::test_the_text_of_the_file_is_part_of_what_the_strategy_is"),
+    **{f"search.{name}": Row(value, elsewhere=SEARCHED) for name, value in SEARCH_KEYS.items()},
 }
 
 

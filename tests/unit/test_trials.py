@@ -46,7 +46,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 def test_the_same_configuration_over_the_same_sessions_is_no_new_trial(ledger: Ledger) -> None:
     for trial in (a_trial(), a_trial(evaluated_at=AT + timedelta(days=1)), a_trial(1)):
-        ledger.append_trial(trial)
+        ledger.append_trials([trial])
     assert ledger.trials_of(a_trial().target_sha256) == sorted((a_trial(), a_trial(1)), key=lambda trial: trial.config_sha256)
 
 
@@ -54,7 +54,7 @@ def test_a_configuration_over_other_sessions_or_in_a_search_counts_once_by_its_l
     longer = a_trial(last=date(2019, 1, 2), n_sessions=N + 1, sharpe=0.1)
     searched = a_trial(origin="search", search_id="s1")
     for trial in (longer, a_trial(), searched):
-        ledger.append_trial(trial)
+        ledger.append_trials([trial])
     assert ledger.trials_of(longer.target_sha256) == [longer]
     assert ledger.trials_of_search("s1") == [searched]
     assert ledger.trials_of_configuration(longer.config_sha256) == [a_trial(), searched, longer]
@@ -63,7 +63,7 @@ def test_a_configuration_over_other_sessions_or_in_a_search_counts_once_by_its_l
 
 @pytest.mark.parametrize("change", ["update trials set sharpe = 3", "delete from trials"])
 def test_a_trial_is_never_changed_nor_removed(ledger: Ledger, change: str) -> None:
-    ledger.append_trial(a_trial())
+    ledger.append_trials([a_trial()])
     with pytest.raises(sa.exc.IntegrityError, match="trials are never changed"), ledger.engine.begin() as connection:
         connection.exec_driver_sql(change)
     assert ledger.trials_of(a_trial().target_sha256) == [a_trial()]
