@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import multiprocessing
 import os
 import resource
 import signal
@@ -26,6 +25,7 @@ from nightdesk.errors import Misconfigured
 from nightdesk.learning.model_file import TRUSTED_TYPES, load_model, save_model
 from nightdesk.tracking.spool import Spool
 from nightdesk.tracking.tracker import DayLog, FitLog, Tracker
+from tests.forks import FORKS
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 PICTURES = {"plots/equity.png": PNG}
@@ -88,13 +88,8 @@ def spooled(home: Path) -> list[Path]:
     return sorted((home / "spool").glob("0*"))
 
 
-CHILDREN = multiprocessing.get_context("forkserver")
-"""Real processes to limit and to kill; their imports are made once."""
-CHILDREN.set_forkserver_preload(["mlflow.sklearn", "mlflow.store.tracking.sqlalchemy_store", "nightdesk.learning.model_file"])
-
-
 def exit_code_of(target: Callable[..., None], *values: object) -> int | None:
-    child = CHILDREN.Process(target=target, args=values)
+    child = FORKS.Process(target=target, args=values)
     child.start()
     child.join()
     return child.exitcode
