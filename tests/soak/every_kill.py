@@ -1,4 +1,4 @@
-"""`kill -9` at every point of an order's way to Alpaca's stub, each with every fault: tests/faults/test_kill_matrix.py plays some."""
+"""`kill -9` at every point of an order's way to Alpaca's stub, each with every fault (tests/faults/test_kill_matrix.py: some)."""
 
 from pathlib import Path
 
