@@ -4,6 +4,7 @@ A test process has one fork server, and the last list of imports it was given co
 """
 
 import multiprocessing
+from functools import cache
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
@@ -20,3 +21,12 @@ FORKS.set_forkserver_preload(
         "mlflow.store.tracking.sqlalchemy_store",
     ]
 )
+
+
+@cache
+def start_fork_server() -> None:
+    """Wait until its imports are made, so that no test's own limit of time pays for them."""
+    first = FORKS.Process(target=int)
+    first.start()
+    first.join()
+    assert first.exitcode == 0

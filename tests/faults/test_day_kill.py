@@ -17,7 +17,7 @@ from schemas.records import Decision, Fill, Mark, Order, Run
 from schemas.reports import DayReport
 from tests.desks import played, strategy_file
 from tests.faults.day_player import BOUNDARIES, NO_MLFLOW, play_and_die, play_at_the_barrier
-from tests.forks import FORKS
+from tests.forks import FORKS, start_fork_server
 
 BOOK = "paper/cheap/cheap"
 DAY, NEXT = "2018-12-03", "2018-12-04"
@@ -63,6 +63,7 @@ def kill(strategy: str, home: Path, boundary: str) -> None:
 @pytest.fixture(scope="module")
 def strategy(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A strategy that buys at the close of the day."""
+    start_fork_server()
     return strategy_file(tmp_path_factory.mktemp("strategies"), estimator=LOGISTIC, min_test_accuracy="0.0")
 
 

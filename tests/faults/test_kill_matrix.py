@@ -21,7 +21,7 @@ from tests.alpaca_stub import AlpacaStub, serving
 from tests.alpaca_world import evening
 from tests.faults.holding_stub import HELD, WAIT_S, HoldingStub
 from tests.faults.order_player import order, order_and_die
-from tests.forks import FORKS
+from tests.forks import FORKS, start_fork_server
 from tests.ordering import NEXT, PRICE, OrderingHome, new_account, ordering_file
 
 PLACES = ("before intent", "after intent", "about to send", *HELD, "answer received", "recorded", "reported")
@@ -32,6 +32,7 @@ CELLS = [(point, FAULTS[(at + shift) % len(FAULTS)]) for at, point in enumerate(
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A home by broker whose book is open and marked."""
+    start_fork_server()
     homes = {}
     for name in ("paper", "alpaca"):
         folder = tmp_path_factory.mktemp(name)

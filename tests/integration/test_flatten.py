@@ -22,7 +22,7 @@ from schemas.records import Consent, Order
 from schemas.reports import DayReport
 from tests.desks import played, settings_in
 from tests.faults.flatten_player import AT, BOUNDARIES, flatten_and_die
-from tests.forks import FORKS
+from tests.forks import FORKS, start_fork_server
 from tests.strategy_documents import NO_MLFLOW, saved, seed, with_key
 
 BOOK = "paper/cheap/cheap"
@@ -154,6 +154,7 @@ def test_nothing_is_sold_while_the_end_of_an_order_is_not_known(tmp_path: Path, 
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    start_fork_server()
     yield holding(tmp_path_factory.mktemp("held"))
 
 
