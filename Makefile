@@ -24,7 +24,7 @@ day: $(READY) ## play the last 21 sessions of the sample market, on paper
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-soak: $(READY) ## run the long tests: a year of days replayed, a year at a broker with faults
+soak: $(READY) ## run the long tests: years of days, a year at a broker with faults, every kill
 	$(BIN)/python -m pytest --timeout 3600 tests/soak/*.py
 
 lint: $(READY) ## ruff, mypy and the import rules

@@ -1,4 +1,4 @@
-"""Records of a made-up book, and what child processes do to its ledger. Imported by spawned processes."""
+"""Records of a made-up book, and what child processes do to its ledger. Imported by the processes that the tests start."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

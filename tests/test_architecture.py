@@ -314,11 +314,12 @@ NEVER = [
     ("nightdesk.ledger.store", {"prefect", "mlflow", "sklearn", "pandas"}),
     ("nightdesk.brokers.paper", {"prefect", "mlflow", "sklearn"}),
     ("nightdesk.brokers.alpaca", {"prefect", "mlflow", "sklearn", "pandas"}),
+    ("nightdesk.cli.print_consent", {"prefect", "mlflow", "sklearn"}),
 ]
 
 
 @pytest.mark.parametrize(("module", "never"), NEVER)
-def test_what_orders_starts_light_in_a_fresh_process(module: str, never: set[str]) -> None:
+def test_what_orders_and_what_answers_starts_light_in_a_fresh_process(module: str, never: set[str]) -> None:
     loaded = imported_by(module)
     assert "nightdesk" in loaded
     assert loaded & never == set()

@@ -1,4 +1,4 @@
-"""A home with a decision that waits for consent, and what became of it. Imported by spawned processes."""
+"""A home with a decision that waits for consent, and what became of it. Imported by the processes that the tests start."""
 
 import shutil
 import sqlite3

@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -11,16 +12,18 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from nightdesk.day.opening import Closed
 from nightdesk.performance.report import as_document, facts, figures
 from schemas.outcomes import ending
 from schemas.reports import DayReport
+
+if TYPE_CHECKING:  # its import takes seconds, and other commands print tables, too
+    from nightdesk.day.opening import Closed
 
 WIDTH = 110
 LOOK = {"decision": "Decision", "plot": "Plot", "mlflow": "MLflow", "prefect": "Prefect"}
 
 
-def print_day(made: DayReport | Closed | Exception, as_json: bool) -> None:
+def print_day(made: "DayReport | Closed | Exception", as_json: bool) -> None:
     """Print a day on standard output and exit with its code; an error that Prefect carried is raised again."""
     if isinstance(made, Exception):
         raise made

@@ -1,6 +1,5 @@
 """Days that are killed with SIGKILL at each boundary, and ten days at once: one decision, one order, one fill."""
 
-import multiprocessing
 import signal
 import sqlite3
 from contextlib import closing
@@ -17,11 +16,9 @@ from schemas import identities
 from schemas.records import Decision, Fill, Mark, Order, Run
 from schemas.reports import DayReport
 from tests.desks import played, strategy_file
-from tests.faults import day_player
 from tests.faults.day_player import BOUNDARIES, NO_MLFLOW, play_and_die, play_at_the_barrier
+from tests.forks import FORKS, start_fork_server
 
-CHILDREN = multiprocessing.get_context("forkserver")
-CHILDREN.set_forkserver_preload([day_player.__name__])
 BOOK = "paper/cheap/cheap"
 DAY, NEXT = "2018-12-03", "2018-12-04"
 LOGISTIC = '"sklearn.linear_model.LogisticRegression"'
@@ -57,7 +54,7 @@ def play(strategy: str, session: str, home: Path) -> DayReport:
 
 
 def kill(strategy: str, home: Path, boundary: str) -> None:
-    child = CHILDREN.Process(target=play_and_die, args=(strategy, date.fromisoformat(DAY), home, boundary))
+    child = FORKS.Process(target=play_and_die, args=(strategy, date.fromisoformat(DAY), home, boundary))
     child.start()
     child.join(timeout=60)
     assert child.exitcode == -signal.SIGKILL
@@ -66,6 +63,7 @@ def kill(strategy: str, home: Path, boundary: str) -> None:
 @pytest.fixture(scope="module")
 def strategy(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A strategy that buys at the close of the day."""
+    start_fork_server()
     return strategy_file(tmp_path_factory.mktemp("strategies"), estimator=LOGISTIC, min_test_accuracy="0.0")
 
 
@@ -126,9 +124,9 @@ def test_the_next_session_takes_over_what_a_killed_day_left(
 
 
 def test_of_ten_days_at_once_one_orders(strategy: str, tmp_path: Path) -> None:
-    start, answers = CHILDREN.Barrier(10), CHILDREN.Queue()
+    start, answers = FORKS.Barrier(10), FORKS.Queue()
     children = [
-        CHILDREN.Process(target=play_at_the_barrier, args=(strategy, date.fromisoformat(DAY), tmp_path, start, answers))
+        FORKS.Process(target=play_at_the_barrier, args=(strategy, date.fromisoformat(DAY), tmp_path, start, answers))
         for _ in range(10)
     ]
     for child in children:

@@ -1,7 +1,6 @@
 """Many processes that order at once: one does, the others say so or find nothing left; and a lock that outlives its owner."""
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -18,10 +17,9 @@ from tests.alpaca_stub import AlpacaStub, serving
 from tests.faults import order_player
 from tests.faults.holding_stub import WAIT_S, HoldingStub
 from tests.faults.order_player import hold_the_lock_and_run, submit_at_the_barrier
+from tests.forks import FORKS
 from tests.ordering import OrderingHome, new_account, ordering_file
 
-CHILDREN = multiprocessing.get_context("forkserver")
-CHILDREN.set_forkserver_preload([order_player.__name__])
 ROOT = Path(__file__).parents[2]
 
 
@@ -42,8 +40,8 @@ def statuses(home: OrderingHome) -> list[str]:
 def test_of_ten_that_submit_at_once_one_sends_the_order(broker: str, tmp_path: Path) -> None:
     with serving(AlpacaStub(new_account())) as stub:
         home = home_with_an_intent(tmp_path, broker, stub.url)
-        start, answers = CHILDREN.Barrier(10), CHILDREN.Queue()
-        children = [CHILDREN.Process(target=submit_at_the_barrier, args=(home, start, answers)) for _ in range(10)]
+        start, answers = FORKS.Barrier(10), FORKS.Queue()
+        children = [FORKS.Process(target=submit_at_the_barrier, args=(home, start, answers)) for _ in range(10)]
         for child in children:
             child.start()
         said = [answers.get(timeout=WAIT_S) for _ in children]
@@ -79,7 +77,7 @@ def test_the_lock_of_a_killed_day_stays_with_the_process_that_orders_for_it(tmp_
     stub = HoldingStub(new_account(), point="request sent")
     with serving(stub):
         home = home_with_an_intent(tmp_path, "alpaca", stub.url)
-        day = CHILDREN.Process(target=hold_the_lock_and_run, args=(home, command(home), environment(home)))
+        day = FORKS.Process(target=hold_the_lock_and_run, args=(home, command(home), environment(home)))
         day.start()
         assert stub.arrived.wait(WAIT_S)
         day.kill()
@@ -95,8 +93,8 @@ def test_the_lock_of_a_killed_day_stays_with_the_process_that_orders_for_it(tmp_
 
 
 def test_a_writer_that_is_killed_leaves_the_lock_free(tmp_path: Path) -> None:
-    held = CHILDREN.Event()
-    writer = CHILDREN.Process(target=order_player.hold_the_lock, args=(tmp_path, held))
+    held = FORKS.Event()
+    writer = FORKS.Process(target=order_player.hold_the_lock, args=(tmp_path, held))
     writer.start()
     assert held.wait(WAIT_S)
     with only_writer(tmp_path, "paper/orders") as lock:

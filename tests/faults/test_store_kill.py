@@ -1,6 +1,5 @@
 """Writers that are killed with SIGKILL, and writers that write at once: the store reads, and nothing is lost."""
 
-import multiprocessing
 import random
 import shutil
 import signal
@@ -11,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 
 from nightdesk.market.store import BarStore
-from tests.faults import store_writers
 from tests.faults.store_writers import (
     BARS,
     KNOWN_AT,
@@ -22,16 +20,15 @@ from tests.faults.store_writers import (
     compact_again_and_again,
     compact_once,
 )
+from tests.forks import FORKS
 
-CHILDREN = multiprocessing.get_context("forkserver")
-CHILDREN.set_forkserver_preload([store_writers.__name__])
 LATER = KNOWN_AT + timedelta(hours=1)
 
 
 def kill_a_writer(folder: Path, bars: pd.DataFrame, after_s: float) -> None:
     """Start a writer, and kill it that long after it began: long before it can be done."""
-    ready = CHILDREN.Event()
-    child = CHILDREN.Process(target=append_session_by_session, args=(folder, bars, ready))
+    ready = FORKS.Event()
+    child = FORKS.Process(target=append_session_by_session, args=(folder, bars, ready))
     child.start()
     assert ready.wait(timeout=60)
     time.sleep(after_s)
@@ -71,8 +68,8 @@ def test_a_writer_killed_while_it_creates_the_store_leaves_one_that_the_next_can
 
 
 def append_at_once(folder: Path, parts: list[pd.DataFrame]) -> None:
-    start = CHILDREN.Barrier(len(parts))
-    writers = [CHILDREN.Process(target=append_by_month_at_the_barrier, args=(folder, part, start)) for part in parts]
+    start = FORKS.Barrier(len(parts))
+    writers = [FORKS.Process(target=append_by_month_at_the_barrier, args=(folder, part, start)) for part in parts]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -101,8 +98,8 @@ def test_a_compaction_killed_at_any_moment_leaves_a_store_that_reads_and_compact
     for number in range(6):
         folder = tmp_path / str(number)
         shutil.copytree(pristine, folder)
-        ready = CHILDREN.Event()
-        child = CHILDREN.Process(target=compact_once, args=(folder, ready))
+        ready = FORKS.Event()
+        child = FORKS.Process(target=compact_once, args=(folder, ready))
         child.start()
         assert ready.wait(timeout=60)
         time.sleep(moments.uniform(0, 0.05))
@@ -118,9 +115,9 @@ def test_a_compaction_killed_at_any_moment_leaves_a_store_that_reads_and_compact
 def test_appends_and_compactions_at_once_lose_nothing(tmp_path: Path) -> None:
     bars, folder = BARS.iloc[:1200], tmp_path / "bars"
     parts = [bars.iloc[:500], bars.iloc[300:900], bars.iloc[700:]]
-    start, ended = CHILDREN.Barrier(len(parts) + 2), CHILDREN.Event()
-    writers = [CHILDREN.Process(target=append_by_month_at_the_barrier, args=(folder, part, start)) for part in parts]
-    compacting = [CHILDREN.Process(target=compact_again_and_again, args=(folder, start, ended)) for _ in range(2)]
+    start, ended = FORKS.Barrier(len(parts) + 2), FORKS.Event()
+    writers = [FORKS.Process(target=append_by_month_at_the_barrier, args=(folder, part, start)) for part in parts]
+    compacting = [FORKS.Process(target=compact_again_and_again, args=(folder, start, ended)) for _ in range(2)]
     for process in (*writers, *compacting):
         process.start()
     for writer in writers:

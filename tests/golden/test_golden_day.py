@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.desks import SEED, played
+from tests.strategy_documents import NO_MLFLOW
 
 GOLDEN = json.loads(Path(__file__).with_name("sp500_svc_2018-12-24.json").read_text())
 LEARNED_HASHES = ("model.sha256", "features.sha256")
@@ -28,7 +29,7 @@ def _flat(document: Any, path: str = "") -> dict[str, Any]:
 
 
 def test_the_golden_day_is_decided_as_it_was(tmp_path: Path) -> None:
-    report = played(str(SEED), "2018-12-24", tmp_path)
+    report = played(str(SEED), "2018-12-24", tmp_path, mlflow_uri=NO_MLFLOW)
     decided, golden = _flat(json.loads(Path(report.look["decision"]).read_text())), _flat(GOLDEN)
     assert decided.keys() == golden.keys()
     for key in golden.keys() - set(LEARNED_HASHES):

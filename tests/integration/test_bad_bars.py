@@ -13,6 +13,7 @@ from nightdesk.market.sample import SampleSource
 from nightdesk.wiring import markets
 from schemas.bars import Bars
 from tests.desks import played, strategy_file
+from tests.strategy_documents import NO_MLFLOW
 
 SESSION = "2018-12-27"
 BAD = pd.Timestamp("2018-12-21")
@@ -49,7 +50,7 @@ def test_a_bad_bar_ends_the_day_before_anything_is_stored(
             return corrupt(super().fetch_bars(symbols, first, last).copy()).reset_index(drop=True)
 
     monkeypatch.setattr(markets, "SampleSource", Corrupted)
-    report = played(strategy_file(tmp_path), SESSION, tmp_path)
+    report = played(strategy_file(tmp_path), SESSION, tmp_path, mlflow_uri=NO_MLFLOW)
     assert (report.outcome, report.exit_code) == ("no trade: data", 3)
     assert named in report.reason and "^GSPC" in report.reason and "Traceback" not in report.reason
     assert not (tmp_path / "store").exists() and not (tmp_path / "models").exists() and not (tmp_path / "decisions").exists()
@@ -59,11 +60,11 @@ def test_a_bad_bar_ends_the_day_before_anything_is_stored(
 
 def test_the_day_after_bad_bars_were_mended_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     strategy = strategy_file(tmp_path)
-    first = played(strategy, "2018-12-26", tmp_path)
+    first = played(strategy, "2018-12-26", tmp_path, mlflow_uri=NO_MLFLOW)
     with monkeypatch.context() as patch:
         patch.setattr(SampleSource, "fetch_bars", _without_the_last(SampleSource.fetch_bars))
-        bad = played(strategy, SESSION, tmp_path)
-    mended = played(strategy, SESSION, tmp_path)
+        bad = played(strategy, SESSION, tmp_path, mlflow_uri=NO_MLFLOW)
+    mended = played(strategy, SESSION, tmp_path, mlflow_uri=NO_MLFLOW)
     assert (bad.outcome, bad.equity) == ("no trade: data", first.equity)
     assert mended.outcome in ("traded", "no change") and not mended.resumed and mended.sessions == 2
 

@@ -12,6 +12,7 @@ from nightdesk.cli import main
 from nightdesk.ledger.status import book_statuses
 from nightdesk.settings import settings
 from tests.desks import SEED, strategy_file
+from tests.strategy_documents import NO_MLFLOW
 
 NIGHTDESK = Path(sys.executable).parent / "nightdesk"
 
@@ -95,7 +96,7 @@ def test_a_bad_argument_ends_with_one_sentence_and_exit_code_2(
 def test_with_prefect_down_the_day_runs_as_plain_functions_and_is_marked(tmp_path: Path) -> None:
     home = tmp_path / "home"
     words = ["day", "--session", "2018-12-20", "--strategy", strategy_file(tmp_path), "--json"]
-    ended = run(words, home, NIGHTDESK_PREFECT_API_URL="http://127.0.0.1:9/api")
+    ended = run(words, home, NIGHTDESK_PREFECT_API_URL="http://127.0.0.1:9/api", NIGHTDESK_MLFLOW_URI=NO_MLFLOW)
     document = json.loads(ended.stdout)
     assert ended.returncode == 0 and document["orchestrated"] is False and "unorchestrated" in ended.stderr
     wanted = {"session", "outcome", "reason", "decision_sha256", "signal", "orders", "holdings", "cash", "equity"}

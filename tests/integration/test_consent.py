@@ -1,6 +1,5 @@
 """Orders that wait for a person: never more than one at the broker, and a sentence why not."""
 
-import multiprocessing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from nightdesk.consent.words import consent_notice, facts
 from nightdesk.errors import Misconfigured, NightdeskError, OutOfSync
 from nightdesk.ledger.halts import submit_halt
 from tests.desks import played
+from tests.forks import FORKS
 from tests.integration.test_cli import run, run_here
 from tests.strategy_documents import NO_MLFLOW
 from tests.waiting_books import BOOK, MONDAY, TUESDAY, Desk, approve_at_the_barrier, confirming, submitted_here
@@ -164,10 +164,9 @@ def test_a_name_of_no_decision_is_refused(name: str, why: str, desk: Desk) -> No
 
 @pytest.mark.timeout(300)
 def test_two_approvals_at_once_make_one_order_and_one_refusal(desk: Desk) -> None:
-    spawning = multiprocessing.get_context("spawn")
-    start, said = spawning.Barrier(2), spawning.Queue()
+    start, said = FORKS.Barrier(2), FORKS.Queue()
     sha256 = desk.decision().sha256
-    both = [spawning.Process(target=approve_at_the_barrier, args=(desk.here, sha256, start, said)) for _ in range(2)]
+    both = [FORKS.Process(target=approve_at_the_barrier, args=(desk.here, sha256, start, said)) for _ in range(2)]
     for process in both:
         process.start()
     sentences = sorted(said.get(timeout=200) for _ in both)

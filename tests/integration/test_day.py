@@ -15,6 +15,7 @@ from nightdesk.market.store import BarStore
 from nightdesk.performance.report import as_document, from_document
 from schemas.reports import DayReport
 from tests.desks import played, settings_in, strategy_file
+from tests.strategy_documents import NO_MLFLOW
 
 WEEK = ["2018-12-20", "2018-12-21", "2018-12-24", "2018-12-26", "2018-12-27"]
 
@@ -103,23 +104,23 @@ def test_paper_and_backfill_are_distinct_books_in_distinct_files(week: list[DayR
 
 
 def test_without_a_session_the_sample_opens_in_2018_and_plays_the_next_one(tmp_path: Path) -> None:
-    strategy, here = strategy_file(tmp_path), settings_in(tmp_path)
+    strategy, here = strategy_file(tmp_path), settings_in(tmp_path, mlflow_uri=NO_MLFLOW)
     sessions = [play_day(strategy, None, "paper", "manual", here).session for _ in range(3)]
     assert sessions == [date(2018, 1, 2), date(2018, 1, 3), date(2018, 1, 4)]
 
 
 def test_a_market_that_was_played_to_its_end_has_no_next_session(tmp_path: Path) -> None:
     strategy = strategy_file(tmp_path)
-    played(strategy, "2018-12-31", tmp_path)
-    made = play_day(strategy, None, "paper", "manual", settings_in(tmp_path))
+    played(strategy, "2018-12-31", tmp_path, mlflow_uri=NO_MLFLOW)
+    made = play_day(strategy, None, "paper", "manual", settings_in(tmp_path, mlflow_uri=NO_MLFLOW))
     assert isinstance(made, Closed) and made.outcome == "not a session" and "2018-12-31" in made.reason
 
 
 def test_skipped_sessions_are_missed_and_marked_late(tmp_path: Path) -> None:
     strategy = strategy_file(tmp_path)
-    played(strategy, "2018-12-20", tmp_path)
-    last = played(strategy, "2018-12-26", tmp_path)
-    with open_day(strategy, date(2018, 12, 26), "paper", "manual", False, settings_in(tmp_path)) as day:
+    played(strategy, "2018-12-20", tmp_path, mlflow_uri=NO_MLFLOW)
+    last = played(strategy, "2018-12-26", tmp_path, mlflow_uri=NO_MLFLOW)
+    with open_day(strategy, date(2018, 12, 26), "paper", "manual", False, settings_in(tmp_path, mlflow_uri=NO_MLFLOW)) as day:
         assert not isinstance(day, Closed)
         marks = day.desk.ledger.marks(day.desk.book.book_id)
         runs = {run.session: run.outcome for run in day.desk.ledger.runs(day.desk.book.book_id) if run.outcome == "missed"}
@@ -139,7 +140,7 @@ def test_skipped_sessions_are_missed_and_marked_late(tmp_path: Path) -> None:
 )
 def test_a_day_that_is_no_session_is_refused_with_its_range(session: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=session) as refused:
-        played(strategy_file(tmp_path), session, tmp_path)
+        played(strategy_file(tmp_path), session, tmp_path, mlflow_uri=NO_MLFLOW)
     assert said in refused.value.message
     assert not (tmp_path / "store").exists() and book_statuses(tmp_path) == []
 
@@ -150,7 +151,7 @@ def test_a_session_that_the_book_has_passed_undecided_is_refused(week: list[DayR
 
 
 def test_a_gate_that_fails_orders_nothing_and_says_why(tmp_path: Path) -> None:
-    report = played(strategy_file(tmp_path, min_test_accuracy="0.99"), "2018-12-31", tmp_path)
+    report = played(strategy_file(tmp_path, min_test_accuracy="0.99"), "2018-12-31", tmp_path, mlflow_uri=NO_MLFLOW)
     assert (report.outcome, report.exit_code, report.orders) == ("no trade: gate", 0, ())
     assert "is not above 0.990" in report.reason
     assert report.signal[0]["weight"] == 0.0
@@ -159,16 +160,16 @@ def test_a_gate_that_fails_orders_nothing_and_says_why(tmp_path: Path) -> None:
 def test_a_gate_that_fails_later_closes_what_is_held(week: list[DayReport], tmp_path: Path) -> None:
     buyer = next(report for report in week if report.orders and report.orders[0]["side"] == "buy")
     path = strategy_file(tmp_path)
-    played(path, buyer.session.isoformat(), tmp_path)
+    played(path, buyer.session.isoformat(), tmp_path, mlflow_uri=NO_MLFLOW)
     strategy_file(tmp_path, min_test_accuracy="0.99")
-    after = played(path, buyer.execution_session.isoformat(), tmp_path)
+    after = played(path, buyer.execution_session.isoformat(), tmp_path, mlflow_uri=NO_MLFLOW)
     assert after.outcome == "traded" and "no model may trade" in after.reason
     assert [order["side"] for order in after.orders] == ["sell"]
 
 
 def test_a_breached_limit_commits_the_decision_without_orders(week: list[DayReport], tmp_path: Path) -> None:
     buyer = next(report for report in week if report.orders)
-    report = played(strategy_file(tmp_path, max_order_notional="1000"), buyer.session.isoformat(), tmp_path)
+    report = played(strategy_file(tmp_path, max_order_notional="1000"), buyer.session.isoformat(), tmp_path, mlflow_uri=NO_MLFLOW)
     assert (report.outcome, report.exit_code, report.orders) == ("no trade: limit", 4, ())
     assert "limits.max_order_notional 1,000.00" in report.reason
     assert report.decision_sha256
@@ -176,11 +177,11 @@ def test_a_breached_limit_commits_the_decision_without_orders(week: list[DayRepo
 
 def test_a_model_file_that_changed_on_disk_stops_the_day_before_any_order(week: list[DayReport], tmp_path: Path) -> None:
     strategy = strategy_file(tmp_path)
-    played(strategy, "2018-12-20", tmp_path)
+    played(strategy, "2018-12-20", tmp_path, mlflow_uri=NO_MLFLOW)
     (file,) = (tmp_path / "models").glob("*.skops")
     whole = file.read_bytes()
     file.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
-    report = played(strategy, "2018-12-21", tmp_path)
+    report = played(strategy, "2018-12-21", tmp_path, mlflow_uri=NO_MLFLOW)
     assert (report.outcome, report.exit_code) == ("failed: retrain", 6)
     assert file.name in report.reason and report.orders == () and report.equity is not None
 

@@ -1,6 +1,5 @@
 """A person closes everything: `flatten` is a second attempt at the day's decision, sent once whatever dies on the way."""
 
-import multiprocessing
 import shutil
 import signal
 from collections.abc import Iterator
@@ -22,12 +21,10 @@ from nightdesk.ledger.store import Ledger
 from schemas.records import Consent, Order
 from schemas.reports import DayReport
 from tests.desks import played, settings_in
-from tests.faults import flatten_player
 from tests.faults.flatten_player import AT, BOUNDARIES, flatten_and_die
+from tests.forks import FORKS, start_fork_server
 from tests.strategy_documents import NO_MLFLOW, saved, seed, with_key
 
-CHILDREN = multiprocessing.get_context("forkserver")
-CHILDREN.set_forkserver_preload([flatten_player.__name__])
 BOOK = "paper/cheap/cheap"
 MONDAY, TUESDAY, THURSDAY = "2018-12-03", "2018-12-04", "2018-12-06"
 
@@ -157,6 +154,7 @@ def test_nothing_is_sold_while_the_end_of_an_order_is_not_known(tmp_path: Path, 
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    start_fork_server()
     yield holding(tmp_path_factory.mktemp("held"))
 
 
@@ -164,7 +162,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]
 def test_a_flatten_that_is_killed_and_run_again_sells_once(boundary: str, held: tuple[str, Path], tmp_path: Path) -> None:
     path, home = held[0], tmp_path / "home"
     shutil.copytree(held[1], home)
-    child = CHILDREN.Process(target=flatten_and_die, args=(path, home, boundary))
+    child = FORKS.Process(target=flatten_and_die, args=(path, home, boundary))
     child.start()
     child.join(timeout=60)
     assert child.exitcode == -signal.SIGKILL

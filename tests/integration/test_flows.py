@@ -18,7 +18,7 @@ from schemas.bars import Bars
 from schemas.records import Consent
 from tests.desks import played, settings_in, strategy_file
 from tests.notice_server import NoticeServer, taking
-from tests.strategy_documents import saved, seed, with_key
+from tests.strategy_documents import NO_MLFLOW, saved, seed, with_key
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -146,7 +146,7 @@ def test_a_past_that_the_vendor_rewrote_is_a_table_in_prefect_and_a_line_of_the_
 
 
 def test_the_flow_decides_what_the_plain_functions_decide(finished: Any, tmp_path: Path) -> None:
-    plain = played(strategy_file(tmp_path / "strategies"), "2018-12-20", tmp_path)
+    plain = played(strategy_file(tmp_path / "strategies"), "2018-12-20", tmp_path, mlflow_uri=NO_MLFLOW)
     assert finished.result().decision_sha256 == plain.decision_sha256
     assert finished.result().orchestrated and not plain.orchestrated
 
@@ -208,7 +208,7 @@ def test_ingest_is_tried_again_only_where_the_source_could_not_be_reached(
 
     monkeypatch.setattr(SampleSource, "fetch_bars", fails_twice)
     monkeypatch.setattr(ingest_bars, "retry_delay_seconds", [0, 0, 0])
-    monkeypatch.setattr(tasks.opening, "settings", lambda: settings_in(tmp_path))
+    monkeypatch.setattr(tasks.opening, "settings", lambda: settings_in(tmp_path, mlflow_uri=NO_MLFLOW))
     state = daily(strategy_file(tmp_path / "strategies"), date(2018, 12, 20), return_state=True)
     assert (len(calls), state.type.value) == (asked, "COMPLETED")
     assert (state.name == "No trade: data") == (error == "BadData")

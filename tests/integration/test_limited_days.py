@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from nightdesk.settings import Settings
 from schemas.records import Order
 from schemas.reports import DayReport
 from tests.desks import played, settings_in
+from tests.forks import FORKS
 from tests.strategy_documents import NO_MLFLOW, saved, seed, two_instruments, with_key
 
 BOOK = "paper/cheap/cheap"
@@ -258,7 +258,7 @@ def halt_and_die(home: Path) -> None:
 
 def test_a_halt_outlives_the_process_that_set_it(tmp_path: Path) -> None:
     path, home = strategy(tmp_path), tmp_path / "home"
-    child = multiprocessing.get_context("spawn").Process(target=halt_and_die, args=(home,))
+    child = FORKS.Process(target=halt_and_die, args=(home,))
     child.start()
     child.join(timeout=120)
     assert child.exitcode == -9

@@ -1,6 +1,5 @@
 """The bar store at s3://, against a server that speaks S3: the same scenarios as on a folder, and writers at once."""
 
-import multiprocessing
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +14,9 @@ from tests.contracts.store_contract import BARS, MONDAY, NYSE, SYMBOLS, StoreCon
 from tests.desks import played, settings_in, strategy_file
 from tests.faults import store_writers
 from tests.faults.store_writers import append_by_month_at_the_barrier, compact_again_and_again
+from tests.forks import FORKS
 from tests.s3_server import BUCKET, put_object, s3_server
 from tests.strategy_documents import NO_MLFLOW
-
-CHILDREN = multiprocessing.get_context("forkserver")
-CHILDREN.set_forkserver_preload([store_writers.__name__])
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +48,9 @@ def test_three_writers_at_once_and_one_that_compacts_lose_nothing(s3: dict[str, 
     store = BarStore(place(request))
     bars, known_at = store_writers.BARS.iloc[:600], store_writers.KNOWN_AT
     parts = [bars.iloc[:300], bars.iloc[200:500], bars.iloc[400:]]
-    start, ended = CHILDREN.Barrier(4), CHILDREN.Event()
-    writers = [CHILDREN.Process(target=append_by_month_at_the_barrier, args=(store.folder, part, start, s3)) for part in parts]
-    compacting = CHILDREN.Process(target=compact_again_and_again, args=(store.folder, start, ended, s3))
+    start, ended = FORKS.Barrier(4), FORKS.Event()
+    writers = [FORKS.Process(target=append_by_month_at_the_barrier, args=(store.folder, part, start, s3)) for part in parts]
+    compacting = FORKS.Process(target=compact_again_and_again, args=(store.folder, start, ended, s3))
     for process in (*writers, compacting):
         process.start()
     for writer in writers:

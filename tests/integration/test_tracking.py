@@ -1,8 +1,6 @@
 """MLflow as a sink: what it shows when it is there, what is kept when it is not, and never twice."""
 
 import hashlib
-import math
-import multiprocessing
 import os
 import resource
 import signal
@@ -18,89 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
-import pandas as pd
 import pytest
-from sklearn.ensemble import RandomForestClassifier
 
 from nightdesk.day.models import models_document
 from nightdesk.errors import Misconfigured
-from nightdesk.learning.model_file import TRUSTED_TYPES, load_model, save_model
 from nightdesk.settings import Settings
 from nightdesk.tracking.spool import Spool
-from nightdesk.tracking.tracker import BacktestLog, DayLog, FitLog, Tracker
+from nightdesk.tracking.tracker import BacktestLog
 from nightdesk.wiring.orders import open_ledger
 from nightdesk.wiring.strategies import load_strategy
+from tests.forks import FORKS
 from tests.ledgers import append_fits
+from tests.tracked_runs import PNG, client_of, made_day_log, made_fit_log, new_tracker, runs_of, spooled
 
-PNG = b"\x89PNG\r\n\x1a\n picture"
-PICTURES = {"plots/equity.png": PNG}
 pytestmark = pytest.mark.filterwarnings("ignore:.*type hint is inferred as AnyType:UserWarning")  # when pyfunc is imported
 
 
-def made_fit_log(home: Path, n_trees: int = 3) -> tuple[FitLog, Any]:
-    random = np.random.default_rng(0)
-    x = pd.DataFrame(random.normal(size=(60, 2)), columns=["a", "b"])
-    y = (x["a"] > 0).astype(int)
-    estimator = RandomForestClassifier(n_trees, random_state=0).fit(x, y)
-    path, file_sha256 = save_model(estimator, home / "models")
-    log = FitLog(
-        experiment="spx",
-        run_name="fit 2018-12-31",
-        registered_model="spx",
-        params={"estimator": "forest"},
-        metrics={"test_accuracy": 0.53, "n_test": 12.0},
-        tags={"mode": "paper"},
-        dataset=x.assign(label=y.astype(float)),
-        dataset_name="sample ^GSPC",
-        dataset_source="nightdesk:store/sample",
-        model_file=path,
-        model_file_sha256=file_sha256,
-        input_example=x.tail(3),
-        pictures=PICTURES,
-        texts={"why.txt": "because"},
-        alias="champion",
-    )
-    return log, estimator
-
-
-def made_day_log(run_id: str = "", fit_key: str = "", step: int = 0, equity: float = 100.0) -> DayLog:
-    metrics = {"live.equity": equity, "live.benchmark": math.nan}
-    return DayLog(run_id, step, metrics, {f"days/{step}.json": "{}"}, {"days/equity.png": PNG}, {"book": "b"}, fit_key)
-
-
-def uri_of(home: Path) -> str:
-    return f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
-
-
-def new_tracker(home: Path, uri: str = "") -> Tracker:
-    return Tracker(
-        uri or uri_of(home), home / "mlflow" / "artifacts", home / "spool", load_model, TRUSTED_TYPES, "http://127.0.0.1:5000"
-    )
-
-
-def client_of(home: Path) -> mlflow.MlflowClient:
-    mlflow.set_tracking_uri(uri_of(home))
-    mlflow.set_registry_uri(uri_of(home))
-    return mlflow.MlflowClient(uri_of(home), uri_of(home))
-
-
-def runs_of(home: Path) -> list[Any]:
-    client = client_of(home)
-    return list(client.search_runs([one.experiment_id for one in client.search_experiments()]))
-
-
-def spooled(home: Path) -> list[Path]:
-    return sorted((home / "spool").glob("0*"))
-
-
-CHILDREN = multiprocessing.get_context("forkserver")
-"""Real processes to limit and to kill; their imports are made once."""
-CHILDREN.set_forkserver_preload(["mlflow.sklearn", "mlflow.store.tracking.sqlalchemy_store", "nightdesk.learning.model_file"])
-
-
 def exit_code_of(target: Callable[..., None], *values: object) -> int | None:
-    child = CHILDREN.Process(target=target, args=values)
+    child = FORKS.Process(target=target, args=values)
     child.start()
     child.join()
     return child.exitcode

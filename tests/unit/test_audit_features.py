@@ -13,6 +13,7 @@ from tests.auditing import Feature, audit_of_features, features_of, found, two_s
 
 BARS = two_symbols()
 INDEX = pd.DatetimeIndex(BARS["session"].unique())
+AUDITED = 8
 
 
 def returns(prices: Panels) -> pd.DataFrame:
@@ -92,7 +93,7 @@ OURS: dict[str, Feature] = {
 @pytest.fixture(scope="module")
 def audited() -> Audit:
     """All at once, so that one audit serves all tests of it."""
-    return audit_of_features(16, **PLANTED, **HONEST, **OURS)
+    return audit_of_features(AUDITED, **PLANTED, **HONEST, **OURS)
 
 
 @pytest.mark.parametrize("name", list(PLANTED))
@@ -128,7 +129,7 @@ def test_values_and_session_of_a_leak_are_those_of_the_bars(audited: Audit) -> N
     at = INDEX.get_loc(pd.Timestamp(leak.session))
     close = features_of(close=lambda prices: prices.close)(BARS).set_index(["session", "symbol"])["close"]
     assert leak.was == repr(float(close[(INDEX[at + 1], leak.symbol)]))
-    assert leak.session == audit_sessions(INDEX, 16)[0]
+    assert leak.session == audit_sessions(INDEX, AUDITED)[0]
 
 
 def test_a_column_that_only_the_future_brings_is_a_leak() -> None:

@@ -34,51 +34,51 @@ CLEAN = Audited(name="planted", features=HONEST, labels=known_labels(1), fit=spl
 
 
 def test_honest_steps_are_clean_and_none_is_left_out() -> None:
-    made = audit(CLEAN, BARS, 5)
+    made = audit(CLEAN, BARS, 3)
     assert {one.check: one.result for one in made.checks if one.result != "OK"} == {}
     assert all(one.tried for one in made.checks)
 
 
 def test_labels_of_five_sessions_with_a_purge_of_five_are_clean() -> None:
-    assert found(audit(replace(CLEAN, labels=known_labels(5), fit=split_fit(purge=5)), BARS, 5)) == {}
+    assert found(audit(replace(CLEAN, labels=known_labels(5), fit=split_fit(purge=5)), BARS, 3)) == {}
 
 
 def test_labels_of_five_sessions_with_a_purge_of_one_are_found_in_the_fit() -> None:
-    made = audit(replace(CLEAN, labels=known_labels(5)), BARS, 5)
+    made = audit(replace(CLEAN, labels=known_labels(5)), BARS, 3)
     assert set(found(made)) == {"fit on train only"}
     assert "purges too little" in made.leaks[0].meaning
 
 
 def test_labels_of_five_sessions_that_say_they_end_after_one_are_found() -> None:
-    made = audit(replace(CLEAN, labels=known_labels(5, said=1)), BARS, 5)
+    made = audit(replace(CLEAN, labels=known_labels(5, said=1)), BARS, 3)
     assert "label" in found(made)["training labels"]
     assert "ends later than its label_end says" in made.leaks[0].meaning
 
 
 def test_a_label_that_is_used_before_it_ends_is_found() -> None:
-    made = audit(replace(CLEAN, labels=known_labels(1, early=1)), BARS, 5)
+    made = audit(replace(CLEAN, labels=known_labels(1, early=1)), BARS, 3)
     assert found(made)["label horizon"] == {"label_end"}
 
 
 def test_a_label_that_ends_with_its_own_session_is_found() -> None:
-    made = audit(replace(CLEAN, labels=known_labels(1, said=0)), BARS, 5)
+    made = audit(replace(CLEAN, labels=known_labels(1, said=0)), BARS, 3)
     assert "label_end of the past" in found(made)["label horizon"]
 
 
 def test_a_scaler_fitted_on_all_labelled_rows_is_named_with_what_it_learned() -> None:
-    made = audit(replace(CLEAN, fit=split_fit(scaled_on="labelled")), BARS, 5)
+    made = audit(replace(CLEAN, fit=split_fit(scaled_on="labelled")), BARS, 3)
     assert found(made) == {"fit on train only": {"scale (StandardScaler).mean_"}}
     assert made.leaks[0].was != made.leaks[0].now and "fitted on everything" in made.leaks[0].meaning
 
 
 def test_a_scaler_fitted_on_every_bar_there_is_depends_on_later_sessions() -> None:
-    made = audit(replace(CLEAN, fit=split_fit(scaled_on="everything")), BARS, 5)
+    made = audit(replace(CLEAN, fit=split_fit(scaled_on="everything")), BARS, 3)
     assert found(made)["model"] == {"scale (StandardScaler).mean_"}
 
 
 def test_a_model_that_was_fitted_on_its_test_is_found_by_two_checks() -> None:
     fit = split_fit(fitted_on="labelled", model=lambda: KNeighborsClassifier(1))
-    made = audit(replace(CLEAN, fit=fit), BARS, 5)
+    made = audit(replace(CLEAN, fit=fit), BARS, 3)
     assert found(made)["shuffled labels"] == {"test accuracy"}
     assert "fit on train only" in found(made)
 
@@ -88,7 +88,7 @@ def test_a_weight_that_is_ranked_over_all_sessions_is_found() -> None:
         made = features.assign(weight=features["momentum"].rank(pct=True))
         return made[made["session"] == pd.Timestamp(session)][["symbol", "weight"]]
 
-    assert found(audit(replace(CLEAN, signal=ranked), BARS, 5)) == {"signal": {"weight"}}
+    assert found(audit(replace(CLEAN, signal=ranked), BARS, 3)) == {"signal": {"weight"}}
 
 
 def test_a_rule_without_a_model_is_audited_as_well() -> None:
@@ -96,7 +96,7 @@ def test_a_rule_without_a_model_is_audited_as_well() -> None:
         rows = features[features["session"] == pd.Timestamp(session)]
         return pd.DataFrame({"symbol": rows["symbol"], "weight": (rows["momentum"] > 0) / 2.0})
 
-    made = audit(Audited(name="rule", features=HONEST, signal=rule), BARS, 5)
+    made = audit(Audited(name="rule", features=HONEST, signal=rule), BARS, 3)
     results = {one.check: one.result for one in made.checks}
     assert results["signal"] == "OK" and results["model"] == results["training labels"] == "left out"
     assert all(one.left_out for one in made.checks if one.result == "left out")
@@ -110,7 +110,7 @@ def test_a_fill_at_the_close_that_decided_it_is_found(kind: str) -> None:
         return made if kind == "same session" else made.assign(session=made["session"] + pd.Timedelta(days=1))
 
     what = "session" if kind == "same session" else "price"
-    assert found(audit(replace(CLEAN, fills=fills), BARS, 5)) == {"execution lag": {what}}
+    assert found(audit(replace(CLEAN, fills=fills), BARS, 3)) == {"execution lag": {what}}
 
 
 def test_a_history_too_short_for_a_fit_is_left_out_and_says_why() -> None:
@@ -118,7 +118,7 @@ def test_a_history_too_short_for_a_fit_is_left_out_and_says_why() -> None:
         made = split_fit()(features, labels)
         return replace(made, estimator=None, reason="too few sessions", test_predictions=made.test_predictions[:0])
 
-    made = audit(replace(CLEAN, fit=unusable), BARS, 5)  # type: ignore[arg-type]  # a fit without a model, as the protocol allows
+    made = audit(replace(CLEAN, fit=unusable), BARS, 3)  # type: ignore[arg-type]  # a fit without a model, as the protocol allows
     left_out = {one.check: one.left_out for one in made.checks if one.result == "left out"}
     assert set(left_out) == {"model", "fit on train only", "shuffled labels", "signal"}
     assert all("too few sessions" in why for why in left_out.values())

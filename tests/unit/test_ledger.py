@@ -1,6 +1,5 @@
 """The book of record: exact, forward only, and shared by processes."""
 
-import multiprocessing
 import os
 import re
 import subprocess
@@ -27,9 +26,9 @@ from nightdesk.ledger.store import Ledger
 from schemas.money import decimal
 from schemas.records import CashEvent, Mark, PositionEvent
 from tests import ledgers
+from tests.forks import FORKS
 from tests.ledgers import BOOK, DAY, NEXT, START, a_decision, a_fill, a_run, an_order
 
-SPAWN = multiprocessing.get_context("spawn")
 EXACT = Decimal("123456789.123456789")
 
 
@@ -272,8 +271,8 @@ def test_modes_lie_in_different_files(tmp_path: Path) -> None:
 
 
 def run_at_once(target: object, *args: object, count: int) -> None:
-    start = SPAWN.Barrier(count)
-    children = [SPAWN.Process(target=target, args=(*args, start)) for _ in range(count)]
+    start = FORKS.Barrier(count)
+    children = [FORKS.Process(target=target, args=(*args, start)) for _ in range(count)]
     for child in children:
         child.start()
     for child in children:

@@ -1,7 +1,6 @@
 """Bars that were set aside wait until a person releases them; nothing that waits is lost."""
 
 import math
-import multiprocessing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from multiprocessing.synchronize import Barrier
@@ -12,6 +11,7 @@ import pytest
 from nightdesk.errors import Misconfigured
 from nightdesk.market.quarantine import Quarantine
 from schemas.records import QuarantinedBar
+from tests.forks import FORKS
 
 DAY = date(2018, 12, 31)
 SEEN = datetime(2019, 1, 7, 22, tzinfo=UTC)
@@ -112,9 +112,8 @@ def append_at_the_barrier(path: Path, numbers: range, start: Barrier) -> None:
 
 
 def test_two_processes_that_set_bars_aside_at_once_lose_nothing(tmp_path: Path) -> None:
-    children, path = multiprocessing.get_context("forkserver"), tmp_path / "q.sqlite"
-    start = children.Barrier(2)
-    writers = [children.Process(target=append_at_the_barrier, args=(path, part, start)) for part in (range(30), range(20, 50))]
+    path, start = tmp_path / "q.sqlite", FORKS.Barrier(2)
+    writers = [FORKS.Process(target=append_at_the_barrier, args=(path, part, start)) for part in (range(30), range(20, 50))]
     for writer in writers:
         writer.start()
     for writer in writers:
