@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nightdesk.backtest.report import accuracy_words, facts, restriction_words, warnings_of
+from nightdesk.backtest.report import DEFLATED, GATE, SENTENCES, facts, restriction_words, warnings_of
 from nightdesk.backtest.run import Backtest
 from nightdesk.errors import Misconfigured
 from nightdesk.performance.metrics import benchmark_returns, session_returns
@@ -11,6 +11,8 @@ from nightdesk.performance.page.tearsheet import REPEATS, Tearsheet, Trading, te
 
 BENCHMARK = "buy and hold"
 LEAST_SESSIONS = 2
+SAID = ("accuracy", DEFLATED, "overfitting")
+"""Gates that the page says in its first paragraph; that on return it says by itself."""
 
 
 def page_path(made: Backtest, home: Path) -> Path:
@@ -28,8 +30,8 @@ def sheet_of(made: Backtest) -> Tearsheet:
         fills=made.fills,
         folds=made.folds,
         findings=made.findings,
-        facts=tuple(row for row in facts(made) if row[0] != "Evidence"),
-        says=(*(accuracy_words(gate) for gate in made.evidence if gate.name == "accuracy"), *restriction_words(made)),
+        facts=tuple(row for row in facts(made) if row[0] != "Evidence" and not row[0].startswith(GATE)),
+        says=(*(SENTENCES[gate.name](gate) for gate in made.evidence if gate.name in SAID), *restriction_words(made)),
         gates=made.evidence,
         opens=made.opens,
         restrictions=made.restrictions,

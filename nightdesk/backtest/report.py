@@ -17,6 +17,7 @@ from nightdesk.portfolio.history import OUTCOMES
 from schemas.evidence import GateResult, gate_document
 
 DEFLATED = "deflated Sharpe"
+GATE = "Gate: "
 NO_END = "it lasts until a person releases it, which no backtest does"
 
 
@@ -35,7 +36,9 @@ def conclusion(made: Backtest) -> str:
 
 def evidence_words(made: Backtest) -> list[str]:
     """A sentence for each gate."""
-    return [SENTENCES[gate.name](gate) for gate in made.evidence]
+    return [
+        SENTENCES[gate.name](gate) if gate.name in SENTENCES else f"{gate.name}: {gate_sentence(gate)}" for gate in made.evidence
+    ]
 
 
 def warnings_of(made: Backtest) -> list[str]:
@@ -69,7 +72,7 @@ def facts(made: Backtest) -> list[tuple[str, str]]:
             "Equity",
             f"{_last(made, 'equity'):,.2f} {currency} from {made.capital:,.2f}; buy and hold {_last(made, 'benchmark'):,.2f}",
         ),
-        *((f"Gate: {gate.name}", gate_sentence(gate)) for gate in made.evidence),
+        *((f"{GATE}{gate.name}", gate_sentence(gate)) for gate in made.evidence),
     ]
 
 

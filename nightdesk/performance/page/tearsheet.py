@@ -118,10 +118,12 @@ def tearsheet(
     evidence = _evidence(returns)
     gate = None if benchmark is None else excess_return_gate(returns, benchmark, level=words.LEVEL)
     best, worst = tables.extreme_sessions(returns, SHOWN)
+    says = trading.says if trading else ()
+    counted = trading is not None and any(one.name == "deflated Sharpe" for one in trading.gates)
     return Tearsheet(
         title=title,
         headline=words.headline(int((returns.fillna(0) != 0).sum()), evidence["probabilistic_sharpe_2012"], gate),
-        sentences=tuple(words.sentences(returns, own, evidence, theirs, gate, trading.says if trading else ())),
+        sentences=tuple(words.sentences(returns, own, evidence, theirs, gate, says, counted)),
         warnings=tuple(opens_warnings(trading.fills, trading.findings)) if trading else (),
         notes=tuple(notes),
         returns=returns,

@@ -40,6 +40,7 @@ def sentences(
     market: Mapping[str, float],
     gate: GateResult | None,
     more: Sequence[str],
+    trials_counted: bool,
 ) -> Iterator[str]:
     """The paragraph below the headline: what was seen, how sure that is, `more` of that, and what it can not tell."""
     yield _record(returns, performance, market)
@@ -47,10 +48,8 @@ def sentences(
     if gate is not None:
         yield _excess(gate)
     yield from more
-    yield (
-        "These figures describe the past of one record. They do not know how many others were tried before it, "
-        "and they promise nothing about the next session."
-    )
+    unknown = "" if trials_counted else "do not know how many others were tried before it, and they "
+    yield f"These figures describe the past of one record. They {unknown}promise nothing about the next session."
 
 
 def _record(returns: pd.Series, performance: Mapping[str, float], market: Mapping[str, float]) -> str:
