@@ -135,6 +135,9 @@ class Gate(Section):
 
     min_test_accuracy: float = Field(0.5, ge=0, le=1, description="The test accuracy must be above this.")
     on_fail: Literal["no_trade", "keep_champion"] = Field("no_trade", description="What a failed gate means.")
+    max_outlier_mad: float | None = Field(
+        None, ge=0, le=1_000_000, description="A feature farther outside of its training range, in robust deviations, is held."
+    )
 
 
 class Signal(Section):
@@ -228,6 +231,14 @@ class Limits(Section):
         return end
 
 
+class Expected(Section):
+    """Live against expected."""
+
+    tolerance_bps: float = Field(
+        50.0, ge=0, le=10_000, description="A session whose gap is larger, in basis points of equity, sends a notice."
+    )
+
+
 class Broker(Section):
     """Who takes the order."""
 
@@ -267,6 +278,7 @@ class Strategy(Section):
     costs: Costs
     limits: Limits
     broker: Broker
+    expected: Expected = Expected()
 
     @field_validator("name")
     @classmethod

@@ -23,6 +23,7 @@ from schemas.records import (
     Consent,
     Control,
     Fill,
+    Gap,
     Mark,
     ModelRef,
     Order,
@@ -32,7 +33,7 @@ from schemas.records import (
     Run,
 )
 
-HEAD = "0004"
+HEAD = "0007"
 """The schema version that this code writes."""
 
 Record = TypeVar(
@@ -43,6 +44,7 @@ Record = TypeVar(
     Consent,
     Control,
     Fill,
+    Gap,
     Mark,
     ModelRef,
     Order,
