@@ -334,7 +334,8 @@ class Strategy(Section):
         """SHA-256 of the keys that a fit depends on: a model fitted under others is not this strategy's model."""
         market = {"source", "second_source", "calendar", "currency", "min_coverage", "instruments"}
         learnt_from: Any = {"market": market, "features": True, "target": True, "model": True, "gate": True}
-        return _sha256(self.model_dump(mode="json", include=learnt_from, exclude_defaults=True))
+        asked: Any = {"gate": {"max_outlier_mad"}}
+        return _sha256(self.model_dump(mode="json", include=learnt_from, exclude=asked, exclude_defaults=True))
 
 
 def _sha256(document: object) -> str:

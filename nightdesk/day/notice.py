@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nightdesk.consent.evidence import Evidence, asks_for_consent, evidence_of
 from nightdesk.consent.words import consent_notice
 from nightdesk.errors import NightdeskError
-from nightdesk.learning.drift import moved, moved_sentence
+from nightdesk.learning.drift import moved, moved_sentence, still_moved
 from nightdesk.ledger.controls import DESK
 from nightdesk.notices import send_notice
 from nightdesk.secrecy import redacted
@@ -27,6 +27,8 @@ def submit_day_notice(day: "Day") -> None:
     if day.desk.book.mode == "backfill":
         return
     run, desk, restricted, asked, watched = day.run, day.desk, _restricted(day), _asked(day), _watched(day)
+    told = _told(day)
+    day.detail["told"] = told
     if not (ending(run.outcome).notice or run.exit_code != 0 or restricted or asked or watched):
         return
     way = f"{run.outcome}; exit code {run.exit_code}; {restricted}{asked.decision_sha256 if asked else ''}{' '.join(watched)}"
@@ -40,7 +42,7 @@ def submit_day_notice(day: "Day") -> None:
         text = _text(restricted, run.reason, advice)
     if send_notice(desk.settings.notify, title, _text(text, *watched, day.page)):
         day.detail["notice"] = way
-        day.detail["told"] = moved(day.detail.get("drift", {}))
+        day.detail["told"] = sorted({*told, *moved(day.detail.get("drift", {}))})
 
 
 def submit_failure_notice(strategy: str, error: NightdeskError, here: Settings) -> None:
@@ -70,18 +72,18 @@ def _watched(day: "Day") -> list[str]:
     expected: Any = day.detail.get("expected", {})
     above = [f"Live against expected, {sentence}." for sentence in expected.get("above", ())]
     drift: Any = day.detail.get("drift", {})
-    found = moved(drift)
-    told = _told(day, str(drift["model_sha256"])) if found else []
-    news = [name for name in found if name not in told]
+    news = [name for name in moved(drift) if name not in _told(day)]
     drifted = [moved_sentence(drift, news)] if news else []
     return [*above, *drifted, f"What to do: {WATCHED_HEADING} in docs/runbook.md."] if above or drifted else []
 
 
-def _told(day: "Day", model_sha256: str) -> list[str]:
-    """What a person was told of before, to have moved away from what a model was trained on."""
-    details: list[Any] = [run.detail for run in day.desk.ledger.runs(day.run.book_id)]
-    own = [row for row in details if row.get("drift", {}).get("model_sha256") == model_sha256]
-    return [name for row in own for name in row.get("told", ())]
+def _told(day: "Day") -> list[str]:
+    """What a person was told of to have moved, until it is stable again."""
+    ledger, book_id = day.desk.ledger, day.run.book_id
+    last = ledger.last_decision(book_id, before=day.session)
+    runs = [*(ledger.runs(book_id, last.session) if last else ()), *ledger.runs(book_id, day.session)]
+    finished: list[Any] = [run.detail for run in runs if "told" in run.detail]
+    return still_moved(day.detail.get("drift", {}), finished[-1]["told"]) if finished else []
 
 
 def _text(*lines: str) -> str:

@@ -55,9 +55,11 @@ def drift_of_shares(before: float, n_before: float, after: float, n_after: float
 
 
 def stability_index(before: ArrayLike, after: ArrayLike) -> float:
-    """Sum over bins of (a - b) ln(a / b), b and a the shares of the cases before and after; a bin without cases counts as half a
-    case. Source: Siddiqi (2006); it is Kullback and Leibler's (1951) symmetric divergence."""
-    was, is_now = (np.maximum(np.asarray(counts, dtype=float), 0.5) / np.sum(counts) for counts in (before, after))
+    """Sum over bins of (a - b) ln(a / b), b and a the shares of the cases before and after; a bin without cases on one side counts
+    as half a case there. Source: Siddiqi (2006); it is Kullback and Leibler's (1951) symmetric divergence."""
+    sides = np.array([before, after], dtype=float)
+    used = sides[:, sides.any(axis=0)]
+    was, is_now = np.maximum(used, 0.5) / used.sum(axis=1, keepdims=True)
     return float(np.sum((is_now - was) * np.log(is_now / was)))
 
 
@@ -88,6 +90,12 @@ def moved(drift: Any) -> list[str]:
     """What has moved by more than `LARGE` and than chance, of a drift document."""
     rows = {**drift.get("inputs", {}), PREDICTED: drift.get(PREDICTED, {})}
     return [name for name, row in rows.items() if row.get("word") == "moved"]
+
+
+def still_moved(drift: Any, told: list[str]) -> list[str]:
+    """What of some names is not stable again; all of them where nothing is known of today."""
+    rows = {**drift.get("inputs", {}), PREDICTED: drift.get(PREDICTED, {})}
+    return [name for name in told if rows.get(name, {}).get("word") != "stable"]
 
 
 def moved_sentence(drift: Any, names: list[str]) -> str:

@@ -249,8 +249,6 @@ def _drift(report: DayReport) -> str:
     drift: Any = report.drift
     rows = {**drift["inputs"], "predictions": drift["predictions"]} if drift else {}
     shown = ", ".join(f"{name} {row['index']:.2f} ({row['word']})" for name, row in rows.items() if row)
-    return (
-        f"{shown}: stability of {drift['sessions']} sessions against {drift['window'][0]} to {drift['window'][1]}"
-        if shown
-        else ""
-    )
+    if not shown:
+        return ""
+    return f"{shown}: stability index of {drift['sessions']} sessions against {drift['window'][0]} to {drift['window'][1]}"
