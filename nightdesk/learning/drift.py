@@ -55,8 +55,8 @@ def drift_of_shares(before: float, n_before: float, after: float, n_after: float
 
 
 def stability_index(before: ArrayLike, after: ArrayLike) -> float:
-    """Sum over bins of (a - b) ln(a / b), b and a the shares of the cases before and after; a bin without cases on one side counts
-    as half a case there. Source: Siddiqi (2006); it is Kullback and Leibler's (1951) symmetric divergence."""
+    """Sum over bins of (a - b) ln(a / b), b and a the shares of the cases before and after; a bin that is empty on one side only
+    counts as half a case there. Source: Siddiqi (2006); it is Kullback and Leibler's (1951) symmetric divergence."""
     sides = np.array([before, after], dtype=float)
     used = sides[:, sides.any(axis=0)]
     was, is_now = np.maximum(used, 0.5) / used.sum(axis=1, keepdims=True)
