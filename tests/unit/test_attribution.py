@@ -158,8 +158,8 @@ prices = st.decimals(1, 1000, places=4)
 sizes = st.decimals(-500, 500, places=3)
 models = st.builds(Modelled, quantity=sizes, price=prices, commission=st.decimals(0, 9, places=9))
 decided = st.dictionaries(st.sampled_from(["SPY", "QQQ"]), models)
-POSITION_KINDS = ["split", "transfer", "adoption", "delisting"]
-CASH_KINDS = ["deposit", "fee", "interest", "dividend", "rounding", "split", "adoption"]
+POSITION_KINDS: list[Any] = ["split", "transfer", "adoption", "delisting"]
+CASH_KINDS: list[Any] = ["deposit", "fee", "interest", "dividend", "rounding", "split", "adoption"]
 
 
 @given(st.data())
@@ -187,11 +187,11 @@ def test_the_parts_add_up_whatever_happened(data: st.DataObject) -> None:
         before=before,
         closes=closes,
         positions=[
-            *(PositionEvent(str(at), "b", DAY, name, kind, size) for at, (kind, name, size) in enumerate(events)),  # type: ignore[arg-type]
+            *(PositionEvent(str(at), "b", DAY, name, kind, size) for at, (kind, name, size) in enumerate(events)),
             *(PositionEvent(row.fill_id, "b", DAY, row.instrument, "fill", row.quantity) for row in fills),
         ],
         cash=[
-            *(CashEvent(str(at), "b", DAY, kind, amount, "USD") for at, (kind, amount) in enumerate(payments)),  # type: ignore[arg-type]
+            *(CashEvent(str(at), "b", DAY, kind, amount, "USD") for at, (kind, amount) in enumerate(payments)),
             *(CashEvent(f"t{at}", "b", DAY, "trade", amount, "USD") for at, amount in enumerate(trades)),
         ],
         fills=fills,
