@@ -109,6 +109,35 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """What a book made in `session` beside what its model expected, without flows. The parts from `data` to `outside` add up to
+    actual - expected; `note` says what of the decision could not be, or was not, as it was. `equity` is that before the open."""
+
+    book_id: str
+    session: date
+    equity: Decimal
+    expected: Decimal
+    actual: Decimal
+    data: Decimal
+    decision: Decimal
+    timing: Decimal
+    slippage: Decimal
+    fees: Decimal
+    skipped: Decimal
+    outside: Decimal
+    note: str = ""
+
+    @property
+    def gap(self) -> Decimal:
+        return self.actual - self.expected
+
+    @property
+    def gap_bps(self) -> float:
+        """The gap in basis points of equity; 0 where there was none."""
+        return float(self.gap / self.equity) * 1e4 if self.equity else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRef:
     """One fit. `sha256` is that of canonical parameters and learned arrays; `file_sha256` that of the file on disk.
 

@@ -14,7 +14,9 @@ class DayReport:
     `exit_code` is that of the command. `signal` has a row for each instrument; `model` is the newest fit; `performance` the
     figures of the book since its first session; `look` where a person finds more. `restated` says what the vendor has changed in
     the past of its bars, and whether the last decisions would have been others; empty where nothing was compared. `control` is
-    the book's state as the day ended (`state`, `who`, `at`, `reason`); empty where it is ACTIVE.
+    the book's state as the day ended (`state`, `who`, `at`, `reason`); empty where it is ACTIVE. `expected` is the session's
+    profit beside the one that its model expected, `drift` what the model sees beside what it was trained on; empty where that is
+    not known.
     """
 
     strategy: str
@@ -46,3 +48,5 @@ class DayReport:
     seconds: Mapping[str, float]
     look: Mapping[str, str]
     control: Json = field(default_factory=dict)
+    expected: Json = field(default_factory=dict)
+    drift: Json = field(default_factory=dict)

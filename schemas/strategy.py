@@ -134,6 +134,9 @@ class Gate(Section):
 
     min_test_accuracy: float = Field(0.5, ge=0, le=1, description="The test accuracy must be above this.")
     on_fail: Literal["no_trade", "keep_champion"] = Field("no_trade", description="What a failed gate means.")
+    max_outlier_mad: float | None = Field(
+        None, ge=0, le=1_000_000, description="A feature farther outside of its training range, in robust deviations, is held."
+    )
     require: tuple[Literal["accuracy"], ...] = Field(
         (), description="Honest gates that a fit must pass as well; accuracy: better than the training majority, at 5 %."
     )
@@ -237,6 +240,14 @@ class Limits(Section):
         return end
 
 
+class Expected(Section):
+    """Live against expected."""
+
+    tolerance_bps: float = Field(
+        50.0, ge=0, le=10_000, description="A session whose gap is larger, in basis points of equity, sends a notice."
+    )
+
+
 class Broker(Section):
     """Who takes the order."""
 
@@ -276,6 +287,7 @@ class Strategy(Section):
     costs: Costs
     limits: Limits
     broker: Broker
+    expected: Expected = Expected()
     search: Search | None = None
     own_code: str | None = Field(
         None, max_length=LONGEST_CODE, description="The text of the strategy's own file, NAME.py beside it; the desk reads it in."
@@ -358,7 +370,8 @@ class Strategy(Section):
         """SHA-256 of the keys that a fit depends on: a model fitted under others is not this strategy's model."""
         market = {"source", "second_source", "calendar", "currency", "min_coverage", "instruments"}
         learnt_from: Any = {"market": market, "features": True, "target": True, "model": True, "gate": True, "own_code": True}
-        return _sha256(self.model_dump(mode="json", include=learnt_from, exclude_defaults=True))
+        asked: Any = {"gate": {"max_outlier_mad"}}
+        return _sha256(self.model_dump(mode="json", include=learnt_from, exclude=asked, exclude_defaults=True))
 
 
 def _sha256(document: object) -> str:

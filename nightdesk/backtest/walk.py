@@ -12,6 +12,7 @@ import pandas as pd
 from nightdesk.backtest.fits import FitCache, Made, Task, made_fits
 from nightdesk.backtest.rows import Floats, Rows, fit_keys
 from nightdesk.learning.champion import champion_of, is_due
+from nightdesk.learning.drift import outlying
 from nightdesk.signals.long_flat import equal_weights, sides
 from schemas.strategy import Strategy
 
@@ -91,7 +92,8 @@ def walk_forward(
         if len(responsible):
             fits[place] = _asked(fits[place], task, sessions[responsible[-1]], cache, strategy)
             made = fits[place].made
-            _fill(predicted, scores, made, responsible, sessions, _signals(strategy))
+            asked = _ordinary(made, known, strategy)
+            _fill(predicted, scores, made, asked, responsible, sessions, _signals(strategy))
             said = predicted[responsible], scores[responsible]
             side[responsible] = sides(*said, made.facts.score_kind, strategy.signal)
     side[champion == NONE] = 0.0  # no model may trade: everything is closed
@@ -149,12 +151,28 @@ def _asked(attempt: Attempted, task: Task, last: pd.Timestamp, cache: FitCache, 
     return Attempted(attempt.cutoff, cache.extended(task, attempt.made, strategy.model, strategy.gate))
 
 
+def _ordinary(made: Made, known: Rows, strategy: Strategy) -> np.ndarray:
+    """Which rows a fit is asked about: those no farther outside of its training window than the strategy says."""
+    most, facts = strategy.gate.max_outlier_mad, made.facts
+    if most is None or not len(made.x):
+        return np.ones(len(made.x), dtype=bool)
+    last = facts.test_last if strategy.model.deploy == "refit_all" else facts.train_last
+    trained = known.between(np.datetime64(facts.train_first), np.datetime64(last))
+    return np.asarray((outlying(trained.x, made.x) <= most).all(axis=1))
+
+
 def _fill(
-    predicted: Floats, scores: Floats, made: Made, responsible: np.ndarray, sessions: pd.DatetimeIndex, symbols: tuple[str, ...]
+    predicted: Floats,
+    scores: Floats,
+    made: Made,
+    asked: np.ndarray,
+    responsible: np.ndarray,
+    sessions: pd.DatetimeIndex,
+    symbols: tuple[str, ...],
 ) -> None:
-    """Put a fit's predictions where it is responsible."""
+    """Put a fit's predictions where it is responsible and asked."""
     row = sessions.get_indexer(pd.DatetimeIndex(made.session.astype("datetime64[ns]")))
     column = pd.Index(symbols).get_indexer(made.symbol)
-    own = np.isin(row, responsible)
+    own = np.isin(row, responsible) & asked
     predicted[row[own], column[own]] = made.predicted[own]
     scores[row[own], column[own]] = made.scores[own]

@@ -1,5 +1,6 @@
 """Step 7: action, weight and score for each symbol, from the champion."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nightdesk.day.desk import Day, step
+from nightdesk.day.drift import drift_document, outliers
 from nightdesk.day.limited import standing_control
 from nightdesk.day.retrain import Trained
 from nightdesk.day.ruled import ruled_signals
@@ -21,10 +23,12 @@ from schemas.strategy import Strategy
 def generate_signal(day: Day, features: pd.DataFrame, trained: Trained) -> pd.DataFrame:
     """The `Signals` frame for the next open. A session that was decided before gives the signals of that decision.
 
-    A symbol without today's features holds. Where no model may trade, and where
+    A symbol without today's features holds, as does one whose features lie too far outside of the training
+    window. Where no model may trade, and where
     the book is REDUCING, every target is zero: what is held is closed.
     """
     committed = day.desk.ledger.decision(day.desk.book.book_id, day.session)
+    day.detail["drift"] = drift_document(day, features, trained)
     return wanted_signals(day, features, trained) if committed is None else signals_of(committed.body)
 
 
@@ -36,13 +40,17 @@ def wanted_signals(day: Day, features: pd.DataFrame, trained: Trained) -> pd.Dat
         return flat(strategy.market.instruments)
     if strategy.kind != "model":
         return ruled_signals(strategy, features, day.session)
-    return model_signals(strategy, features, day.session, trained.estimator)
+    strange = outliers(strategy, features, day.session, trained)
+    day.outliers = "; ".join(strange.values())
+    return model_signals(strategy, features, day.session, trained.estimator, tuple(strange))
 
 
-def model_signals(strategy: Strategy, features: pd.DataFrame, session: date, estimator: Any) -> pd.DataFrame:
-    """The `Signals` frame that a fitted estimator makes of the features of a session."""
+def model_signals(
+    strategy: Strategy, features: pd.DataFrame, session: date, estimator: Any, unasked: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The `Signals` frame that a fitted estimator makes of the features of a session; symbols that are not asked about hold."""
     rows = features[features[Features.session] == pd.Timestamp(session)].set_index(Features.symbol)
-    known = rows[list(strategy.features.columns)].dropna()
+    known = rows[list(strategy.features.columns)].dropna().drop(index=list(unasked))
     if known.empty:
         nothing = pd.Series(np.nan, index=[row.signal for row in strategy.market.instruments])
         return long_flat(strategy.market.instruments, nothing, nothing, "none")

@@ -140,12 +140,15 @@ def _outcome(
     if orders:
         sent = [f"{_side(order)} {abs(order.quantity):,.9g} {order.instrument}" for order in orders]
         why = f" (no model may trade: {trained.reason})" if not trained.may_trade else ""
+        why = f" (held: {day.outliers})" if day.outliers and trained.may_trade else why
         why = f" ({control_sentence(control)})" if control else why
         return "traded", f"{', '.join(sent)} at the open of {day.execution_session}{why}"
     if control:
         return "no trade: halted", control_sentence(control)
     if not trained.may_trade:
         return "no trade: gate", trained.reason
+    if day.outliers:
+        return "no trade: gate", day.outliers
     return "no change", day.unsaid or "what is held is what is wanted, within the rebalance band"
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
+import pandas as pd
+
 from nightdesk.clock import WallClock
 from nightdesk.day.notice import submit_day_notice
 from nightdesk.errors import BadData, LimitBreached, NightdeskError
@@ -47,7 +49,8 @@ class Day:
 
     `strategy_name` is what the strategy was asked for by; `lock` the descriptor of the account's lock, None where nothing is
     written. Only a person raises `attempt`: `flatten` says who had everything closed in it, and why. `page` is the day's run in
-    Prefect, "" where there is none; `unsaid` why a rule or a table of weights wants nothing anew.
+    Prefect, "" where there is none; `unsaid` why a rule or a table of weights wants nothing anew, `outliers` why the
+    model was not asked about a symbol. `bars` are those that were checked, None before that.
     """
 
     desk: Desk
@@ -70,6 +73,8 @@ class Day:
     data: dict[str, object] = field(default_factory=dict)
     features_sha256: str = ""
     unsaid: str = ""
+    outliers: str = ""
+    bars: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         self.as_of = self.desk.sessions.settled_at(self.session)

@@ -1,10 +1,11 @@
 """Which ends of a day a person is told about, and in which words."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from nightdesk.consent.evidence import Evidence, asks_for_consent, evidence_of
 from nightdesk.consent.words import consent_notice
 from nightdesk.errors import NightdeskError
+from nightdesk.learning.drift import moved, moved_sentence, still_moved
 from nightdesk.ledger.controls import DESK
 from nightdesk.notices import send_notice
 from nightdesk.secrecy import redacted
@@ -14,26 +15,34 @@ from schemas.outcomes import RUNBOOK, ending
 if TYPE_CHECKING:
     from nightdesk.day.desk import Day
 
+WATCHED_HEADING: Final = "A gap or a drift (0)"
+"""The heading of docs/runbook.md about a day that went otherwise than its model expects."""
+
 
 def submit_day_notice(day: "Day") -> None:
     """Send one notice of a day that needs a person, once for a session that ends in the same way. None of a backfill.
 
     What was sent is kept in the run's detail; where nothing was, the next run of the session tries again.
     """
-    run, desk, restricted, asked = day.run, day.desk, _restricted(day), _asked(day)
-    needed = ending(run.outcome).notice or run.exit_code != 0 or restricted or asked
-    if not needed or desk.book.mode == "backfill":
+    if day.desk.book.mode == "backfill":
         return
-    way = f"{run.outcome}; exit code {run.exit_code}; {restricted}{asked.decision_sha256 if asked else ''}"
+    run, desk, restricted, asked, watched = day.run, day.desk, _restricted(day), _asked(day), _watched(day)
+    told = _told(day)
+    day.detail["told"] = told
+    if not (ending(run.outcome).notice or run.exit_code != 0 or restricted or asked or watched):
+        return
+    way = f"{run.outcome}; exit code {run.exit_code}; {restricted}{asked.decision_sha256 if asked else ''}{' '.join(watched)}"
     if way in [earlier.detail.get("notice") for earlier in desk.ledger.runs(run.book_id, run.session)]:
         return
     if asked:
         title, text = consent_notice(asked)
     else:
         title = f"Nightdesk {desk.strategy.name} {day.session}: {run.outcome}"
-        text = _text(restricted, run.reason, _advice(run.exit_code))
-    if send_notice(desk.settings.notify, title, _text(text, day.page)):
+        advice = _advice(run.exit_code) if not watched or restricted or run.exit_code else ""
+        text = _text(restricted, run.reason, advice)
+    if send_notice(desk.settings.notify, title, _text(text, *watched, day.page)):
         day.detail["notice"] = way
+        day.detail["told"] = sorted({*told, *moved(day.detail.get("drift", {}))})
 
 
 def submit_failure_notice(strategy: str, error: NightdeskError, here: Settings) -> None:
@@ -56,6 +65,25 @@ def _asked(day: "Day") -> Evidence | None:
     if run.outcome != "waiting" or decision is None or ledger.consent(decision.sha256) is not None:
         return None
     return evidence_of(ledger, decision, {}) if asks_for_consent(decision) else None
+
+
+def _watched(day: "Day") -> list[str]:
+    """What is said of gaps above the tolerance, and of drift that nobody was told of."""
+    expected: Any = day.detail.get("expected", {})
+    above = [f"Live against expected, {sentence}." for sentence in expected.get("above", ())]
+    drift: Any = day.detail.get("drift", {})
+    news = [name for name in moved(drift) if name not in _told(day)]
+    drifted = [moved_sentence(drift, news)] if news else []
+    return [*above, *drifted, f"What to do: {WATCHED_HEADING} in docs/runbook.md."] if above or drifted else []
+
+
+def _told(day: "Day") -> list[str]:
+    """What a person was told of to have moved, until it is stable again."""
+    ledger, book_id = day.desk.ledger, day.run.book_id
+    last = ledger.last_decision(book_id, before=day.session)
+    runs = [*(ledger.runs(book_id, last.session) if last else ()), *ledger.runs(book_id, day.session)]
+    finished: list[Any] = [run.detail for run in runs if "told" in run.detail]
+    return still_moved(day.detail.get("drift", {}), finished[-1]["told"]) if finished else []
 
 
 def _text(*lines: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from nightdesk.day.desk import Day, step
+from nightdesk.day.expected import expected_document, save_gaps
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger.book import holdings
 from nightdesk.ledger.file import canonical_json
@@ -22,7 +23,7 @@ from nightdesk.tracking.tracker import DayLog
 from nightdesk.wiring.strategies import load_strategy
 from schemas.equity import Equity
 from schemas.fills import Fills
-from schemas.records import Control, Decision, Fill, Mark, Mode, ModelRef, Order
+from schemas.records import Control, Decision, Fill, Gap, Mark, Mode, ModelRef, Order
 from schemas.reports import DayReport
 
 
@@ -37,12 +38,14 @@ def compute_performance(day: Day) -> DayReport:
     newest = models[-1] if models and desk.strategy.kind == "model" else None
     if decision is not None:
         _save(desk.folder("decisions") / f"{day.session}.json", canonical_json(decision.body).encode())
-    report = _report(day, decision, marks, fills, newest)
+    day.detail.setdefault("drift", {})
+    gaps = save_gaps(day)
+    report = _report(day, decision, marks, fills, newest, gaps)
     folder = desk.folder("reports")
     if marks:
         plot = equity_plot(equity_frame(marks), f"{desk.strategy.name} ({desk.book.mode})", desk.book.currency)
         _save(folder / f"{day.session}.png", plot)
-        _log_day(day, decision, marks, plot, newest)
+        _log_day(day, decision, marks, plot, newest, report)
     day.finish(decision.sha256 if decision else "")
     _save(folder / f"{day.session}.json", json.dumps(as_document(report), indent=2).encode())
     return report
@@ -62,7 +65,9 @@ def fills_frame(fills: list[Fill]) -> pd.DataFrame:
     return Fills.validate(frame)
 
 
-def _report(day: Day, decision: Decision | None, marks: list[Mark], fills: list[Fill], newest: ModelRef | None) -> DayReport:
+def _report(
+    day: Day, decision: Decision | None, marks: list[Mark], fills: list[Fill], newest: ModelRef | None, gaps: list[Gap]
+) -> DayReport:
     desk, run = day.desk, day.run
     body: Any = decision.body if decision else {}
     last = marks[-1] if marks else None
@@ -100,6 +105,8 @@ def _report(day: Day, decision: Decision | None, marks: list[Mark], fills: list[
         seconds={name: round(value, 3) for name, value in day.seconds.items()},
         look=_look(day, newest, decision),
         control=_control(desk.ledger.control(desk.book.book_id)),
+        expected=expected_document(gaps, day.session, desk.strategy.expected.tolerance_bps),
+        drift=day.detail["drift"],  # type: ignore[arg-type]  # decide puts a mapping there
     )
 
 
@@ -164,15 +171,29 @@ def _look(day: Day, newest: ModelRef | None, decision: Decision | None) -> dict[
     }
 
 
-def _log_day(day: Day, decision: Decision | None, marks: list[Mark], plot: bytes, newest: ModelRef | None) -> None:
+def _log_day(
+    day: Day, decision: Decision | None, marks: list[Mark], plot: bytes, newest: ModelRef | None, report: DayReport
+) -> None:
     """Add the day to the MLflow run of the model that it used, as one point of each live metric."""
     if newest is None or not newest.file:
         return
     last = marks[-1]
     texts = _decision_texts(decision) if decision else {}
     metrics = {"live.equity": round(float(last.equity), 2), "live.benchmark": round(float(last.benchmark or math.nan), 2)}
+    metrics |= _watched(report)
     log = DayLog(newest.mlflow_run_id, len(marks) - 1, metrics, texts, {"days/equity.png": plot}, {}, newest.model_id)
     day.desk.tracker.log_day(log, key=f"{day.desk.book.book_id}/{day.session}")
+
+
+def _watched(report: DayReport) -> dict[str, float]:
+    """The gap, its parts and its sum, and the drift, by the names that MLflow has for them."""
+    expected: Any = report.expected
+    drift: Any = report.drift
+    named = {"gap": expected["gap"], "gap_total": expected["total"]["gap"]} if expected else {}
+    named |= {f"gap.{name}": value for name, value in expected["parts"].items()} if expected else {}
+    rows = {**drift["inputs"], "predictions": drift["predictions"]} if drift else {}
+    named |= {f"drift.{name}": row["index"] for name, row in rows.items() if row}
+    return {f"live.{name}": round(float(value), 6) for name, value in named.items()}
 
 
 def _decision_texts(decision: Decision) -> dict[str, str]:

@@ -42,6 +42,7 @@ def checked_bars(day: Day, known_until: datetime) -> pd.DataFrame:
         "last": day.session.isoformat(),
         "sha256": bars_sha256(bars),
     }
+    day.bars = bars
     return bars
 
 

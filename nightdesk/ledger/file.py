@@ -26,6 +26,7 @@ from schemas.records import (
     Control,
     Evidence,
     Fill,
+    Gap,
     Mark,
     Mode,
     ModelRef,
@@ -42,7 +43,7 @@ from schemas.records import (
 if TYPE_CHECKING:
     from nightdesk.postgres import Schema
 
-HEAD = "0006"
+HEAD = "0007"
 """The schema version that this code writes."""
 
 Record = TypeVar(
@@ -54,6 +55,7 @@ Record = TypeVar(
     Control,
     Evidence,
     Fill,
+    Gap,
     Mark,
     ModelRef,
     Order,

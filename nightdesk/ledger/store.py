@@ -17,7 +17,7 @@ from nightdesk.ledger.decisions import Decisions
 from nightdesk.ledger.glance import Glance
 from nightdesk.ledger.replacements import Replacements
 from nightdesk.ledger.trials import Trials
-from schemas.records import Book, CashEvent, Fill, Mark, Mode, ModelRef, OutsideChange, PositionEvent, Restatement, Run
+from schemas.records import Book, CashEvent, Fill, Gap, Mark, Mode, ModelRef, OutsideChange, PositionEvent, Restatement, Run
 
 
 class Ledger(Decisions, Controls, Consents, Accounts, Trials, Replacements, Glance):
@@ -150,6 +150,16 @@ class Ledger(Decisions, Controls, Consents, Accounts, Trials, Replacements, Glan
         return self._records(
             Mark, sa.select(tables.marks).where(tables.marks.c.book_id == book_id).order_by(tables.marks.c.session)
         )
+
+    def append_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Record what sessions made beside what was expected; the first row of a session stands."""
+        if gaps:
+            with self._writing() as connection:
+                connection.execute(insert_new(tables.gaps, [asdict(gap) for gap in gaps]))
+
+    def gaps(self, book_id: str) -> list[Gap]:
+        """Oldest first."""
+        return self._records(Gap, sa.select(tables.gaps).where(tables.gaps.c.book_id == book_id).order_by(tables.gaps.c.session))
 
     # bars
 

@@ -169,6 +169,25 @@ marks = sa.Table(
     sa.PrimaryKeyConstraint("book_id", "session", name="one_mark_a_session"),
 )
 
+gaps = sa.Table(
+    "gaps",
+    metadata,
+    _book_id(),
+    sa.Column("session", sa.Date, nullable=False),
+    sa.Column("equity", DecimalText, nullable=False),
+    sa.Column("expected", DecimalText, nullable=False),
+    sa.Column("actual", DecimalText, nullable=False),
+    sa.Column("data", DecimalText, nullable=False),
+    sa.Column("decision", DecimalText, nullable=False),
+    sa.Column("timing", DecimalText, nullable=False),
+    sa.Column("slippage", DecimalText, nullable=False),
+    sa.Column("fees", DecimalText, nullable=False),
+    sa.Column("skipped", DecimalText, nullable=False),
+    sa.Column("outside", DecimalText, nullable=False),
+    _text("note"),
+    sa.PrimaryKeyConstraint("book_id", "session", name="one_gap_a_session"),
+)
+
 restatements = sa.Table(
     "restatements",
     metadata,

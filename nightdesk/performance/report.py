@@ -49,7 +49,7 @@ def facts(report: DayReport) -> list[tuple[str, str]]:
         "Accuracy": _accuracy,
     }
     parts |= {"Gate": _gate, "Evidence": _evidence, "Signal": _signals, "Order": _orders, "Filled": _fills}
-    parts |= {"Holdings": _holdings, "Equity": _equity}
+    parts |= {"Holdings": _holdings, "Equity": _equity, "Expected": _expected, "Drift": _drift}
     lines = [(what, said(report)) for what, said in parts.items()]
     return [(what, text) for what, text in lines if text]
 
@@ -69,6 +69,7 @@ def markdown(report: DayReport, plot_base64: str) -> str:
     shown = figures(report)
     numbers = ["", f"| Since the first session | {report.sessions} sessions |", "|---|---:|"] if shown else []
     numbers += [f"| {label} | {text} |" for label, text in shown]
+    numbers += _gap_table(report)
     where = ["", "## Look further", f"- MLflow run: [{report.look['mlflow']}]({report.look['mlflow']})"]
     where += [f"- Decision document: `{report.look['decision']}`", f"- Decision SHA-256: `{report.decision_sha256 or 'none'}`"]
     where += [f"- Chain of decisions up to it: `{report.chain_sha256}`"] if report.chain_sha256 else []
@@ -211,3 +212,52 @@ def _equity(report: DayReport) -> str:
     total: Any = report.performance.get("total_return")
     gained = f" ({total:+.2%} in {report.sessions} sessions)" if total is not None else ""
     return f"{report.equity:,.2f} {report.currency}{gained}; buy and hold {report.benchmark:,.2f} {report.currency}"
+
+
+def _expected(report: DayReport) -> str:
+    """What the session made beside what the model expected of it; nothing where that was not compared."""
+    found: Any = report.expected
+    if not found:
+        return ""
+    currency, total = report.currency, found["total"]["gap"]
+    parts = ", ".join(f"{name} {value:+,.2f}" for name, value in found["parts"].items() if round(value, 2))
+    lines = [f"{_money(found['actual'])} made, {_money(found['expected'])} {currency} expected: {_gap(found, parts)}"]
+    lines += [found["note"]] if found["note"] else []
+    lines += [f"above the tolerance of {found['tolerance_bps']:g} basis points of equity"] if found["above"] else []
+    lines += [f"{_money(total)} {currency} in {found['sessions']} sessions"] if round(total, 2) else []
+    return "\n".join(lines)
+
+
+def _gap(found: Any, parts: str) -> str:
+    if not round(found["gap"], 2) and not parts:
+        return "as expected"
+    return f"{_money(found['gap'])}, {found['gap_bps']:+.1f} basis points of equity ({parts})"
+
+
+def _money(value: float) -> str:
+    return f"{value:+,.2f}" if round(value, 2) else "0.00"
+
+
+def _gap_table(report: DayReport) -> list[str]:
+    """The gap in its parts, today and since the first session that was compared, as a table of the page."""
+    found: Any = report.expected
+    if not found:
+        return []
+    lines = [
+        "",
+        "## Live against expected",
+        f"| {report.currency} | {found['session']} | since {found['since']} |",
+        "|---|---:|---:|",
+    ]
+    lines += [f"| {name} | {_money(found['parts'][name])} | {_money(found['total'][name])} |" for name in found["parts"]]
+    return [*lines, f"| **gap** | {_money(found['gap'])} | {_money(found['total']['gap'])} |"]
+
+
+def _drift(report: DayReport) -> str:
+    """What the model sees beside what it was trained on; nothing where no model may trade."""
+    drift: Any = report.drift
+    rows = {**drift["inputs"], "predictions": drift["predictions"]} if drift else {}
+    shown = ", ".join(f"{name} {row['index']:.2f} ({row['word']})" for name, row in rows.items() if row)
+    if not shown:
+        return ""
+    return f"{shown}: stability index of {drift['sessions']} sessions against {drift['window'][0]} to {drift['window'][1]}"

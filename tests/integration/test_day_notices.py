@@ -13,6 +13,7 @@ from nightdesk.brokers.paper import PaperBroker
 from nightdesk.day.opening import open_day
 from nightdesk.day.play import play_day
 from nightdesk.errors import BadData, NightdeskError, OutOfSync, TryAgain
+from nightdesk.learning import drift
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.halts import submit_halt
 from nightdesk.ledger.store import Ledger
@@ -31,7 +32,8 @@ MONDAY, TUESDAY = "2018-12-03", "2018-12-04"
 
 
 @pytest.fixture
-def server() -> Iterator[NoticeServer]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NoticeServer]:
+    monkeypatch.setattr(drift, "LARGE", 100.0)  # the sample has moved since the training window, which is news on a first day
     with taking(NoticeServer()) as running:
         yield running
 

@@ -95,6 +95,8 @@ EXAMPLES: dict[str, Row] = {
     "gate.min_test_accuracy": Row(0.9),
     # the fit of Thursday is the first below this accuracy
     "gate.on_fail": Row("keep_champion", {**DAILY, "gate.min_test_accuracy": 0.527}, LONGER),
+    # the range of 2018-02-05 is wider than any before the model's test
+    "gate.max_outlier_mad": Row(0.5, sessions=(date(2018, 2, 5),)),
     "signal.kind": Row(
         "long_short", elsewhere="tests/unit/test_signals.py::test_a_threshold_and_a_kind_say_which_side_a_score_is_on"
     ),
@@ -134,6 +136,11 @@ EXAMPLES: dict[str, Row] = {
     "limits.max_drawdown": Row(0.01, sessions=TWO),
     "limits.max_losing_sessions": Row(1, sessions=LONGER),
     "limits.end_date": Row("2018-12-04", sessions=TWO),
+    "expected.tolerance_bps": Row(
+        1.0,
+        elsewhere="tests/integration/test_expected_days.py::"
+        "test_paper_days_go_as_expected_and_a_fill_off_the_open_is_slippage_and_fees",
+    ),
     "broker.name": Row("another"),
     "broker.account": Row("another"),
     "broker.account_number": Row("A1", elsewhere="tests/unit/test_live_switches.py::test_live_needs_two_switches_of_one_account"),
