@@ -17,6 +17,7 @@ from nightdesk.cli import (
     day,
     doctor,
     halt,
+    heartbeat,
     lineage,
     live,
     quarantine,
@@ -60,6 +61,7 @@ app.command("live")(live.live)
 app.command("stop")(stop.stop)
 app.command("flatten")(stop.flatten)
 app.command("doctor")(doctor.doctor)
+app.command("heartbeat")(heartbeat.heartbeat)
 app.command("up")(up.up)
 
 
