@@ -9,6 +9,7 @@ import typer
 from nightdesk.cli import (
     adopt,
     audit,
+    automations,
     backfill,
     backtest,
     check,
@@ -62,6 +63,7 @@ app.command("stop")(stop.stop)
 app.command("flatten")(stop.flatten)
 app.command("doctor")(doctor.doctor)
 app.command("heartbeat")(heartbeat.heartbeat)
+app.command("automations")(automations.automations)
 app.command("up")(up.up)
 
 

@@ -12,7 +12,7 @@ def heartbeat(
     mode: Annotated[str, typer.Option(help="Which book: paper or live.")] = "paper",
     json: JsonOption = False,
 ) -> None:
-    """Raise an alarm where a session that is over has no report. For cron or systemd: it needs neither Prefect nor `nightdesk up`.
+    """Raise an alarm where a session that is over has no report. For cron or systemd, since it needs no Prefect.
 
     One notice is sent of each session. Exit code 0: every session that is due has its report; 7: one has none.
     """
