@@ -78,7 +78,8 @@ def market(last: date) -> Listing:
 
 
 def lived(folder: Path, first: date, last: date, seed: int, trouble: float) -> Lived:
-    """The ticks from `first` to `last`; each has trouble with that probability. At the end the desk runs undisturbed once."""
+    """The ticks from `first` to `last`; each has trouble with that probability, once the book has begun with its first day. At
+    the end the desk runs undisturbed once."""
     dice, made = random.Random(seed), Lived(folder / "home", first, last)
     strategy = strategy_file(folder, source='"yahoo"', estimator=LOGISTIC, min_test_accuracy="0.0", rebalance_band="0.0")
     path = Path(strategy)
@@ -88,8 +89,11 @@ def lived(folder: Path, first: date, last: date, seed: int, trouble: float) -> L
     with yahoo_server(plan[0][0]) as server:
         server.listings = {"^GSPC": market(last)}
         desk = Desk(strategy, made.home, server.url)
-        down_until, queued = plan[0][0], []
-        for at, what in plan:
+        begins = next(number for number, (_, what) in enumerate(plan) if what == "daily") + 1
+        for at, what in plan[:begins]:
+            _at_once(desk, server, at, [what], made)
+        down_until, queued = plan[begins][0], []
+        for at, what in plan[begins:]:
             if at < down_until:
                 queued.append(what)
                 continue
@@ -151,11 +155,10 @@ def _end(child: BaseProcess) -> None:
 
 def wrongs(made: Lived) -> Iterator[str]:
     """What in the ledger and at the broker is not as it must be, whatever died: nothing."""
-    sessions = sessions_of(made.first, made.last)
     with closing(Ledger(ledger_file(made.home, "paper"))) as ledger:
         ledger.require_unbroken(BOOK)
         runs, orders, fills, marks = ledger.runs(BOOK), ledger.orders(BOOK), ledger.fills(BOOK), ledger.marks(BOOK)
-        begun = [session for session in sessions if session >= min(run.session for run in runs if run.session)]
+        begun = sessions_of(made.first, made.last)
         if sorted(ledger.decided_sessions(BOOK)) != begun:
             yield f"decided were {sorted(ledger.decided_sessions(BOOK))}, not {begun}"
         for session in begun:

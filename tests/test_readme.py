@@ -74,7 +74,8 @@ def test_every_command_of_the_table_exists(empty_folder: Path) -> None:
     named = set(re.findall(r"\.venv/bin/nightdesk (\w+)", README))
     helped = _nightdesk(["--help"], empty_folder).stdout
     shown = {"day", "backtest", "replay", "status", "doctor", "check", "audit", "quarantine", "trace", "halt", "resume", "adopt"}
-    assert named == shown | {"consent", "approve", "reject", "console", "live", "submit", "stop", "flatten", "tearsheet"}
+    acting = {"consent", "approve", "reject", "console", "live", "submit", "stop", "flatten", "tearsheet", "heartbeat"}
+    assert named == shown | acting
     assert all(re.search(rf"│ {name} ", helped) for name in named)
 
 

@@ -43,7 +43,7 @@ class Beat:
 
 
 def beat(strategy_name: str, mode: Mode, orchestrated: bool, here: Settings, page: str = "") -> Beat:
-    """Look for sessions without a report since the book's first run, and send one notice of those that nobody was told of.
+    """Look for sessions without a report since the book's first report, and send one notice of those that nobody was told of.
 
     That they were told is kept as a row of each session; where no address took the notice, the next call tries again. `page` is a
     link for the notice.
@@ -70,19 +70,20 @@ def beat(strategy_name: str, mode: Mode, orchestrated: bool, here: Settings, pag
 
 
 def unreported(runs: Sequence[Run], sessions: Sessions, now: datetime, takes: timedelta) -> Iterator[date]:
-    """The sessions whose report is due at `now` and that no run has ended for, oldest first; from the first run's session on.
+    """The sessions whose report is due at `now` and that no run has ended for, oldest first.
 
-    A run that began less than `takes` ago may still report its session.
+    From the first session on that has a report; while there is none, from the first run's. A run that began less than `takes` ago
+    may still report its session.
     """
-    days = [run for run in runs if run.session is not None and _kind(run) not in NO_DAYS]
-    begun = {run.session for run in days}
-    done = {run.session for run in days if run.finished_at is not None or run.started_at > now - takes}
+    days = [(run.session, run) for run in runs if run.session is not None and _kind(run) not in NO_DAYS]
+    ended = {session for session, run in days if run.finished_at is not None}
+    under_way = {session for session, run in days if run.started_at > now - takes}
     last = sessions.latest_settled(now)
     while now < due_at(last, sessions, takes):
         last = sessions.before(last)
-    first = min((session for session in begun if session is not None), default=None)
+    first = min(ended or {session for session, _ in days}, default=None)
     if first is not None and first <= last:
-        yield from (stamp.date() for stamp in sessions.between(first, last) if stamp.date() not in done)
+        yield from (stamp.date() for stamp in sessions.between(first, last) if stamp.date() not in ended | under_way)
 
 
 def due_at(session: date, sessions: Sessions, takes: timedelta) -> datetime:

@@ -1,19 +1,26 @@
 """The flows against a real Prefect API: names, tags, tasks, artifacts, states; one harness for all of them."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
-from datetime import date
+from contextlib import closing
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 
 from nightdesk.clock import WallClock
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.market.sample import SampleSource
-from nightdesk.settings import Settings
+from nightdesk.sessions import exchange_sessions
+from nightdesk.settings import CHECKOUT, Settings
+from nightdesk.wiring.orders import new_book
+from nightdesk.wiring.strategies import load_strategy
 from schemas.bars import Bars
 from schemas.records import Consent
 from tests.desks import played, settings_in, strategy_file
@@ -33,11 +40,12 @@ def harness(home: Path) -> Iterator[None]:
     """A Prefect server with an empty database, and a desk whose settings are this home's."""
     from prefect.testing.utilities import prefect_test_harness
 
+    import tasks.heartbeat
     import tasks.opening
     import tasks.submit
 
     with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
-        for module in (tasks.opening, tasks.submit):
+        for module in (tasks.heartbeat, tasks.opening, tasks.submit):
             patch.setattr(module, "settings", lambda: Settings(home=home, data=home / "data"))
         yield
 
@@ -273,3 +281,37 @@ def test_submit_is_tried_again_only_where_nothing_can_have_left(
     state = submit(strategy, return_state=True)
     assert (state.type.value, state.name.lower(), state.message) == ("FAILED", outcome, "the broker is away")
     assert len((tmp_path / "asked").read_text()) == asked
+
+
+def test_a_heartbeat_without_anything_due_completes_and_one_without_a_report_fails(
+    home: Path, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.heartbeat import heartbeat
+
+    well = heartbeat(strategy, return_state=True)
+    assert (well.type.value, well.name) == ("COMPLETED", "Reported")
+    living = strategy_file(home / "living", source='"yahoo"')
+    sessions, friday = exchange_sessions("XNYS"), date(2018, 12, 21)
+    with closing(Ledger(ledger_file(home, "paper"))) as ledger:
+        book = new_book(load_strategy(living, settings_in(home)), "paper").book_id
+        assert min(run.session for run in ledger.runs(book) if run.session) < friday
+    monkeypatch.setattr(WallClock, "now", lambda _: sessions.closes_at(date(2019, 1, 2)) + timedelta(hours=3))
+    silent = heartbeat(living, return_state=True)
+    assert (silent.type.value, silent.name) == ("FAILED", "No report")
+    assert "2019-01-02" in str(silent.message)
+
+
+@pytest.mark.parametrize(("first", "days"), [(datetime(2026, 3, 6), 4), (datetime(2026, 10, 30), 4)])
+def test_schedules_keep_to_new_yorks_hours_over_a_change_of_the_clocks(first: datetime, days: int) -> None:
+    from prefect.server.schemas.schedules import CronSchedule
+
+    zone = ZoneInfo("America/New_York")
+    made = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text())["deployments"]
+    begin = first.replace(tzinfo=zone)
+    for row in [row for deployment in made for row in deployment["schedules"]]:
+        schedule = CronSchedule(cron=row["cron"], timezone=row["timezone"])
+        dates = asyncio.run(schedule.get_dates(100, begin, begin + timedelta(days=days)))
+        minute, hour, _, _, weekdays = row["cron"].split()
+        local = [instant.astimezone(zone) for instant in dates]
+        assert {(instant.hour, instant.minute) for instant in local} == {(int(hour), int(minute))}
+        assert len({instant.date() for instant in local}) == len(local) == (4 if weekdays == "*" else 2)

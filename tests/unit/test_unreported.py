@@ -70,4 +70,6 @@ def test_neither_a_submission_nor_a_heartbeat_is_a_report() -> None:
 
 def test_a_book_is_watched_from_its_first_run_on() -> None:
     assert missing("2026-11-24 18:00") == []
-    assert missing("2026-11-24 18:00", run("2026-11-20", ended=False)) == ["2026-11-20", "2026-11-23", "2026-11-24"]
+    died = run("2026-11-20", ended=False)
+    assert missing("2026-11-24 18:00", died) == ["2026-11-20", "2026-11-23", "2026-11-24"]
+    assert missing("2026-11-24 18:00", died, run("2026-11-23")) == ["2026-11-24"], "the book began with its first report"
