@@ -77,9 +77,9 @@ def market(last: date) -> Listing:
     return Listing(bars.assign(**{Bars.session: sessions.to_numpy()}).reset_index(drop=True), "INDEX")
 
 
-def lived(folder: Path, first: date, last: date, seed: int, trouble: float) -> Lived:
-    """The ticks from `first` to `last`; each has trouble with that probability, once the book has begun with its first day. At
-    the end the desk runs undisturbed once."""
+def lived(folder: Path, first: date, last: date, seed: str, trouble: float) -> Lived:
+    """The ticks from `first` to `last`; each day has trouble with that probability, once the book has begun with its first
+    one, and the machine is down now and then. At the end the desk runs undisturbed once."""
     dice, made = random.Random(seed), Lived(folder / "home", first, last)
     strategy = strategy_file(folder, source='"yahoo"', estimator=LOGISTIC, min_test_accuracy="0.0", rebalance_band="0.0")
     path = Path(strategy)
@@ -100,7 +100,7 @@ def lived(folder: Path, first: date, last: date, seed: int, trouble: float) -> L
             if queued:
                 _at_once(desk, server, down_until, queued, made)
                 queued = []
-            if dice.random() < trouble / 4:
+            if dice.random() < trouble / 16:
                 down_until = at + timedelta(hours=dice.choice((3, 20, 44, 70)))
                 made.happened["downtime"] += 1
                 queued.append(what)

@@ -17,7 +17,7 @@ SEEDS = range(3)
 def test_every_session_of_a_fortnight_is_decided_and_ordered_once(
     name: str, seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = lived(tmp_path, *FORTNIGHTS[name], seed, trouble=0.4)
+    made = lived(tmp_path, *FORTNIGHTS[name], f"{name} {seed}", trouble=0.6)
     with capsys.disabled():
         print(f"\n{name}, seed {seed}: {dict(made.happened)}")
     assert list(wrongs(made)) == []
