@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, datetime, timedelta
@@ -88,6 +89,19 @@ def _artifacts(flow_run: Any) -> dict[str, Any]:
     return {artifact.key: artifact.data for artifact in found}
 
 
+def _events(name: str) -> list[Any]:
+    """The events of a name, once the server has written one down."""
+    from prefect import get_client
+
+    until = time.monotonic() + 60
+    with get_client(sync_client=True) as client:
+        while True:
+            found = client.request("POST", "/events/filter", json={"filter": {"event": {"name": [name]}}}).json()["events"]
+            if found or time.monotonic() > until:
+                return list(found)
+            time.sleep(0.5)
+
+
 def test_a_daily_run_is_named_after_its_session_and_tagged(finished: Any) -> None:
     (run,) = _flow_runs("daily 2018-12-20")
     assert {"cheap", "paper", "session:2018-12-20"} <= set(run.tags)
@@ -150,6 +164,10 @@ def test_a_past_that_the_vendor_rewrote_is_a_table_in_prefect_and_a_line_of_the_
     }
     assert "The vendor changed 1 stored bar without a dividend or split behind it" in shown["day-report"]
     assert "The decision of 2018-12-17 in paper/rewritten/rewritten would be the same" in shown["day-report"]
+    (event,) = _events("nightdesk.data.restated")
+    assert event["resource"]["prefect.resource.id"] == "nightdesk.book.paper/rewritten/rewritten"
+    assert event["payload"]["session"] == "2018-12-18"
+    assert event["payload"]["reason"].startswith("The vendor changed 1 stored bar")
 
 
 def test_the_flow_decides_what_the_plain_functions_decide(finished: Any, tmp_path: Path) -> None:
