@@ -288,6 +288,7 @@ def service_environment(here: Settings) -> dict[str, str]:
         "NIGHTDESK_DATA": str(here.data),
         "NIGHTDESK_PREFECT_PORT": str(here.prefect_port),
         "NIGHTDESK_MLFLOW_PORT": str(here.mlflow_port),
+        "NIGHTDESK_PREFECT_API_URL": api,
         "PREFECT_API_URL": api,
         "PREFECT_UI_API_URL": api,
         "PREFECT_SERVER_UI_V2_ENABLED": "false",  # the newer pages report to an analytics service from the browser

@@ -32,7 +32,10 @@ ENDINGS: dict[str, Ending] = {
     "already running": Ending(0, "COMPLETED", False, False),
     "unknown order": Ending(6, "FAILED", True, True),
     "failed": Ending(1, "FAILED", True, True),
+    "reported": Ending(0, "COMPLETED", False, False),
+    "no report": Ending(7, "FAILED", False, True),
 }
+"""The last two are how a heartbeat ends: every session that is due has its report, or one has none."""
 
 
 RUNBOOK: dict[int, str] = {
@@ -46,6 +49,9 @@ RUNBOOK: dict[int, str] = {
     7: "TryAgain (7)",
 }
 """By exit code, the heading of docs/runbook.md that says what to do; 0 is a day on which the desk restricted its book."""
+
+NO_REPORT_HEADING = "The machinery died"
+"""The heading for what the desk cannot say itself: no report, a crash, a run that does not begin."""
 
 
 def ending(outcome: str) -> Ending:

@@ -11,6 +11,7 @@ from prefect.states import Completed, Failed
 from prefect.utilities.urls import url_for
 
 from nightdesk.day.desk import Day
+from nightdesk.day.heartbeat import Beat
 from nightdesk.day.opening import Closed, open_day, sessions_to_play
 from nightdesk.day.submit import Submitted
 from nightdesk.settings import settings
@@ -41,7 +42,7 @@ def list_sessions(strategy: str, sessions: int) -> list[date]:
     return sessions_to_play(strategy, sessions, "backfill", settings())
 
 
-def ended(day: DayReport | Closed | Submitted) -> State:
+def ended(day: DayReport | Closed | Submitted | Beat) -> State:
     """The flow run's state: named after the outcome, with the reason as its message and what ended as its data."""
     name, message = day.outcome[:1].upper() + day.outcome[1:], day.reason
     get_run_logger().info("%s: %s", name, message)

@@ -126,22 +126,26 @@ def console(folder: Path, port: int) -> Iterator[str]:
             process.terminate()
 
 
-def start(folder: Path) -> Up:
+def start(folder: Path, **more: str) -> Up:
     """Start `nightdesk up` on free ports, with canaries for secrets; it is not ready yet."""
     prefect, mlflow = free_port(), free_port()
     ports = {"NIGHTDESK_PREFECT_PORT": str(prefect), "NIGHTDESK_MLFLOW_PORT": str(mlflow)}
     secrets = {"APCA_API_KEY_ID": KEY_ID, "APCA_API_SECRET_KEY": SECRET_KEY, "NIGHTDESK_NOTIFY": notify_address(9)}
     with (folder / "printed.txt").open("wb") as printed:
         process = subprocess.Popen(
-            [*NIGHTDESK, "up"], env=environment(folder, **ports, **secrets), cwd=folder, stdout=printed, stderr=subprocess.STDOUT
+            [*NIGHTDESK, "up"],
+            env=environment(folder, **{**ports, **secrets, **more}),
+            cwd=folder,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
         )
     return Up(folder, process, f"http://127.0.0.1:{prefect}", f"http://127.0.0.1:{mlflow}")
 
 
 @contextmanager
-def running(folder: Path, within_s: float = 200) -> Iterator[Up]:
+def running(folder: Path, within_s: float = 200, **more: str) -> Iterator[Up]:
     """A `nightdesk up` that is ready; it is interrupted at the end."""
-    up = start(folder)
+    up = start(folder, **more)
     try:
         until = time.monotonic() + within_s
         while "Ctrl-C" not in up.printed():

@@ -75,7 +75,19 @@ def test_every_command_of_the_table_exists(empty_folder: Path) -> None:
     helped = _nightdesk(["--help"], empty_folder).stdout
     promoting = {"models", "promote", "rollback"}
     shown = {"day", "backtest", "replay", "status", "doctor", "check", "audit", "quarantine", "trace", "halt", "resume", "adopt"}
-    beside = {"consent", "approve", "reject", "console", "live", "submit", "stop", "flatten", "tearsheet", "optimise"}
+    beside = {
+        "consent",
+        "approve",
+        "reject",
+        "console",
+        "live",
+        "submit",
+        "stop",
+        "flatten",
+        "tearsheet",
+        "optimise",
+        "heartbeat",
+    }
     assert named == shown | beside | promoting
     assert all(re.search(rf"│ {name} ", helped) for name in named)
 

@@ -9,6 +9,7 @@ import typer
 from nightdesk.cli import (
     adopt,
     audit,
+    automations,
     backfill,
     backtest,
     check,
@@ -17,6 +18,7 @@ from nightdesk.cli import (
     day,
     doctor,
     halt,
+    heartbeat,
     lineage,
     live,
     models,
@@ -66,6 +68,8 @@ app.command("live")(live.live)
 app.command("stop")(stop.stop)
 app.command("flatten")(stop.flatten)
 app.command("doctor")(doctor.doctor)
+app.command("heartbeat")(heartbeat.heartbeat)
+app.command("automations")(automations.automations)
 app.command("up")(up.up)
 
 

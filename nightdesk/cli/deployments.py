@@ -10,7 +10,7 @@ from nightdesk.settings import Settings, prepare_environment, use_prefect_api
 from schemas.records import Mode
 from schemas.strategy import Strategy
 
-FLOWS = ("daily", "submit")
+FLOWS = ("daily", "submit", "heartbeat")
 START = "`nightdesk up` starts one, with the deployments of prefect.yaml"
 
 

@@ -18,6 +18,7 @@ from nightdesk.settings import CHECKOUT, Settings, mlflow_environment, prefect_e
 HOST = "127.0.0.1"
 POOL = "nightdesk"
 PREFECT = [sys.executable, "-m", "prefect"]
+AUTOMATIONS = [sys.executable, "-m", "nightdesk.cli", "automations"]
 MLFLOW = [sys.executable, "-m", "mlflow"]
 
 
@@ -52,7 +53,8 @@ def only_up(here: Settings) -> Iterator[None]:
 
 
 def start_all(services: Services, here: Settings) -> None:
-    """Both servers side by side; then the worker, which makes its work pool; then the deployments, into that pool."""
+    """Both servers side by side; then the worker, which makes its work pool; then the deployments, into that pool, and what
+    Prefect does by itself about their runs."""
     api = f"{here.prefect_url}/api"
     own_mlflow = not here.mlflow_uri.startswith("http")
     print("Starting Prefect and MLflow; the first start takes about half a minute.", flush=True)
@@ -68,6 +70,7 @@ def start_all(services: Services, here: Settings) -> None:
         _wait(services, "mlflow", f"{here.mlflow_url}/health")
     _wait(services, "worker", f"{api}/work_pools/{POOL}")
     services.run("deploy", [*PREFECT, "--no-prompt", "deploy", "--all"], CHECKOUT)
+    services.run("automations", AUTOMATIONS, CHECKOUT)
 
 
 def where_to_look(here: Settings) -> str:

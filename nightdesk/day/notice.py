@@ -45,6 +45,17 @@ def submit_day_notice(day: "Day") -> None:
         day.detail["told"] = sorted({*told, *moved(day.detail.get("drift", {}))})
 
 
+def happened(day: "Day") -> dict[str, str]:
+    """What of a day that has ended others may wait for: the reason by the name of the event."""
+    restated = day.detail.get("restated")
+    found = {
+        "nightdesk.consent.wanted": day.run.reason if _asked(day) else "",
+        "nightdesk.book.restricted": _restricted(day),
+        "nightdesk.data.restated": str(restated["sentence"] or "") if isinstance(restated, dict) else "",
+    }
+    return {name: reason for name, reason in found.items() if reason}
+
+
 def submit_failure_notice(strategy: str, error: NightdeskError, here: Settings) -> None:
     """Send a notice of a day that has no run to keep it in, since it could not begin, or that could not be reported."""
     send_notice(here.notify, f"Nightdesk {strategy}: failed", _text(redacted(error.message), _advice(error.exit_code)))

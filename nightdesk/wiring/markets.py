@@ -42,6 +42,11 @@ def new_source(name: str, here: Settings, currency: str, symbols: Sequence[str],
     return AlpacaSource(here.alpaca_key_id, here.alpaca_secret_key, WallClock().now, here.alpaca_data_url)
 
 
+def is_simulated(strategy: Strategy) -> bool:
+    """Whether the strategy's market has a clock of its own (a source with a `span`), told without opening it."""
+    return strategy.market.source in ("sample", "csvdir")
+
+
 def store_of(source: Source, here: Settings) -> BarStore:
     """Where the bars of a source are kept."""
     return store_at(source.name, here)

@@ -1,19 +1,27 @@
 """The flows against a real Prefect API: names, tags, tasks, artifacts, states; one harness for all of them."""
 
+import asyncio
 import json
 import sys
+import time
 from collections.abc import Iterator
-from datetime import date
+from contextlib import closing
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 
 from nightdesk.clock import WallClock
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.market.sample import SampleSource
-from nightdesk.settings import Settings
+from nightdesk.sessions import exchange_sessions
+from nightdesk.settings import CHECKOUT, Settings
+from nightdesk.wiring.orders import new_book
+from nightdesk.wiring.strategies import load_strategy
 from schemas.bars import Bars
 from schemas.records import Consent
 from tests.desks import played, settings_in, strategy_file
@@ -34,11 +42,12 @@ def harness(home: Path) -> Iterator[None]:
     from prefect.testing.utilities import prefect_test_harness
 
     import tasks.backtest
+    import tasks.heartbeat
     import tasks.opening
     import tasks.submit
 
     with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
-        for module in (tasks.backtest, tasks.opening, tasks.submit):
+        for module in (tasks.backtest, tasks.heartbeat, tasks.opening, tasks.submit):
             patch.setattr(module, "settings", lambda: Settings(home=home, data=home / "data"))
         yield
 
@@ -79,6 +88,19 @@ def _artifacts(flow_run: Any) -> dict[str, Any]:
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id])))
     return {artifact.key: artifact.data for artifact in found}
+
+
+def _events(name: str) -> list[Any]:
+    """The events of a name, once the server has written one down."""
+    from prefect import get_client
+
+    until = time.monotonic() + 60
+    with get_client(sync_client=True) as client:
+        while True:
+            found = client.request("POST", "/events/filter", json={"filter": {"event": {"name": [name]}}}).json()["events"]
+            if found or time.monotonic() > until:
+                return list(found)
+            time.sleep(0.5)
 
 
 def test_a_daily_run_is_named_after_its_session_and_tagged(finished: Any) -> None:
@@ -143,6 +165,10 @@ def test_a_past_that_the_vendor_rewrote_is_a_table_in_prefect_and_a_line_of_the_
     }
     assert "The vendor changed 1 stored bar without a dividend or split behind it" in shown["day-report"]
     assert "The decision of 2018-12-17 in paper/rewritten/rewritten would be the same" in shown["day-report"]
+    (event,) = _events("nightdesk.data.restated")
+    assert event["resource"]["prefect.resource.id"] == "nightdesk.book.paper/rewritten/rewritten"
+    assert event["payload"]["session"] == "2018-12-18"
+    assert event["payload"]["reason"].startswith("The vendor changed 1 stored bar")
 
 
 def test_the_flow_decides_what_the_plain_functions_decide(finished: Any, tmp_path: Path) -> None:
@@ -303,3 +329,37 @@ def test_a_backtest_shows_its_words_its_folds_and_its_run_in_mlflow_and_orders_n
     ledger = Ledger(ledger_file(home, "paper"))
     assert not any(str(order.decided_session) == "2018-12-03" for order in ledger.orders("paper/cheap/cheap"))
     ledger.close()
+
+
+def test_a_heartbeat_without_anything_due_completes_and_one_without_a_report_fails(
+    home: Path, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.heartbeat import heartbeat
+
+    well = heartbeat(strategy, return_state=True)
+    assert (well.type.value, well.name) == ("COMPLETED", "Reported")
+    living = strategy_file(home / "living", source='"yahoo"')
+    sessions, friday = exchange_sessions("XNYS"), date(2018, 12, 21)
+    with closing(Ledger(ledger_file(home, "paper"))) as ledger:
+        book = new_book(load_strategy(living, settings_in(home)), "paper").book_id
+        assert min(run.session for run in ledger.runs(book) if run.session) < friday
+    monkeypatch.setattr(WallClock, "now", lambda _: sessions.closes_at(date(2019, 1, 2)) + timedelta(hours=3))
+    silent = heartbeat(living, return_state=True)
+    assert (silent.type.value, silent.name) == ("FAILED", "No report")
+    assert "2019-01-02" in str(silent.message)
+
+
+@pytest.mark.parametrize(("first", "days"), [(datetime(2026, 3, 6), 4), (datetime(2026, 10, 30), 4)])
+def test_schedules_keep_to_new_yorks_hours_over_a_change_of_the_clocks(first: datetime, days: int) -> None:
+    from prefect.server.schemas.schedules import CronSchedule
+
+    zone = ZoneInfo("America/New_York")
+    made = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text())["deployments"]
+    begin = first.replace(tzinfo=zone)
+    for row in [row for deployment in made for row in deployment["schedules"]]:
+        schedule = CronSchedule(cron=row["cron"], timezone=row["timezone"])
+        dates = asyncio.run(schedule.get_dates(100, begin, begin + timedelta(days=days)))
+        minute, hour, _, _, weekdays = row["cron"].split()
+        local = [instant.astimezone(zone) for instant in dates]
+        assert {(instant.hour, instant.minute) for instant in local} == {(int(hour), int(minute))}
+        assert len({instant.date() for instant in local}) == len(local) == (4 if weekdays == "*" else 2)

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import psutil
 import pytest
@@ -254,8 +254,8 @@ def test_a_strategy_goes_live_in_deployments_of_its_own_and_is_stopped_again(up:
         done = nightdesk("live", path, "--override", "a trial with little money", "--account", number)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "MISSING" not in done.stdout and "waived   paper" in done.stdout
-        assert done.stdout.splitlines()[-1].startswith("LIVE: daily/cheap-live, submit/cheap-live.")
-        for flow in ("daily", "submit"):
+        assert done.stdout.splitlines()[-1].startswith("LIVE: daily/cheap-live, submit/cheap-live, heartbeat/cheap-live.")
+        for flow in ("daily", "submit", "heartbeat"):
             made, like = deployed(up, flow), up.api("GET", f"/deployments/name/{flow}/{flow}")
             assert made["parameters"] == {**like["parameters"], "strategy": path, "mode": "live"}
             assert crons(made) == crons(like)
@@ -265,7 +265,7 @@ def test_a_strategy_goes_live_in_deployments_of_its_own_and_is_stopped_again(up:
 
         stopped = nightdesk("stop", path, "--mode", "live", "--exit", "keep", "--reason", "the trial is over")
         assert stopped.returncode == 0, stopped.stderr
-        assert "Paused in Prefect: daily/cheap-live, submit/cheap-live." in stopped.stdout
+        assert "Paused in Prefect: daily/cheap-live, submit/cheap-live, heartbeat/cheap-live." in stopped.stdout
         assert [deployed(up, flow)["paused"] for flow in ("daily", "submit")] == [True, True]
 
         assert nightdesk("live", path, "--override", "again", "--account", number).returncode == 2, "it is HALTED"
@@ -292,3 +292,31 @@ def test_a_server_that_dies_is_started_again_and_what_had_died_is_said(up: Up) -
     wait_for(lambda: answers(f"{up.mlflow}/health"), within_s=120)
     assert "logs/mlflow.log says why" in up.printed()
     assert {fit["info"]["status"] for fit in up.fits()} == {"FINISHED"}
+
+
+def automations(up: Up) -> dict[str, tuple[str, bool]]:
+    """Number by name, and whether it is on."""
+    found = up.api("POST", "/automations/filter", {})
+    assert len({row["name"] for row in found}) == len(found)
+    return {row["name"].removeprefix("nightdesk: "): (row["id"], row["enabled"]) for row in found}
+
+
+def test_automations_are_made_once_stay_paused_and_tell_nobody_without_an_address(up: Up) -> None:
+    made = automations(up)
+    off = {"consent is wanted", "a book was restricted", "data was restated"}
+    dying = {"end a run whose process died", "end a run that was never started"}
+    assert {name for name, (_, enabled) in made.items() if not enabled} == off
+    assert made.keys() == {*off, *dying, "a run crashed", "a run does not begin", "a run failed by itself"}
+    number, _ = made["end a run that was never started"]
+    headers = {"Content-Type": "application/json"}
+    with urlopen(Request(f"{up.prefect}/api/automations/{number}", b'{"enabled": false}', headers, method="PATCH"), timeout=30):
+        pass
+    told = environment(up.folder)
+    done = subprocess.run([*NIGHTDESK, "automations"], env=told, cwd=up.folder, capture_output=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert automations(up) == {name: made[name] for name in dying} | {"end a run that was never started": (number, False)}
+
+
+def test_the_heartbeat_is_scheduled_when_a_report_is_due_and_before_the_open_also_on_weekends(up: Up) -> None:
+    schedules = crons(up.api("GET", "/deployments/name/heartbeat/heartbeat"))
+    assert schedules == [(cron, "America/New_York", True) for cron in ("0 18 * * *", "30 8 * * *")]
