@@ -73,7 +73,7 @@ def test_the_console_blocks_show_the_two_commands() -> None:
 def test_every_command_of_the_table_exists(empty_folder: Path) -> None:
     named = set(re.findall(r"\.venv/bin/nightdesk (\w+)", README))
     helped = _nightdesk(["--help"], empty_folder).stdout
-    promoting = {"models", "promote", "rollback"}
+    promoting = {"models", "promote", "rollback", "optimise", "heartbeat"}
     shown = {"day", "backtest", "replay", "status", "doctor", "check", "audit", "quarantine", "trace", "halt", "resume", "adopt"}
     beside = {
         "consent",
