@@ -14,6 +14,12 @@ def backtest(
     ] = None,
     end: Annotated[str | None, typer.Option(help="The last session. Default: that of the last bar.")] = None,
     capital: Annotated[float | None, typer.Option(help="What the book starts with. Default: the strategy's capital.")] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT", help="Make the fits on the Dask cluster of this scheduler. Default: on this machine."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Play a strategy over history at once: its fits, signals, orders and costs as the days would have had them. No order leaves.
@@ -28,5 +34,5 @@ def backtest(
     here = settings()
     prepare_environment(here)
     with shown_fits() as tell:
-        made = run_backtest(strategy, parsed_session(start), parsed_session(end), capital, here, tell)
+        made = run_backtest(strategy, parsed_session(start), parsed_session(end), capital, here, tell, on)
     print_backtest(made, json)
