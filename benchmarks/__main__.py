@@ -18,6 +18,7 @@ from benchmarks.result import Result, print_result, save_result
 from benchmarks.simulation import measured_simulation
 from benchmarks.store import measured_store
 from benchmarks.validation import measured_validation
+from benchmarks.walk_forward import measured_walk
 
 BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "cli": measured_cli,
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "replay": measured_replay,
     "orders": measured_orders,
     "simulation": measured_simulation,
+    "walk": measured_walk,
 }
 
 

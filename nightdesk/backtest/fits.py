@@ -29,7 +29,9 @@ FEWEST_FOR_PROCESSES = 4
 
 @dataclass(frozen=True, slots=True)
 class FitFacts:
-    """How a fit was judged: `Fit` without its estimator. `majority` is the class that most training rows had, 1 up.
+    """How a fit was judged: `Fit` without its estimator, `metrics` without train_accuracy.
+
+    `majority` is the class that most training rows had, 1 up.
 
     `file` is the model's, below the folder of the cache, with the SHA-256 of its bytes; "" where it has nothing more to predict.
     """
@@ -177,7 +179,7 @@ def _kept(task: Task, cache: FitCache, model: Model, gate: Gate) -> tuple[str, M
 
 def fitted(task: Task, model: Model, gate: Gate, folder: Path) -> Made:
     """The fit of a task; its model, where it is to be kept, is written below `folder`."""
-    made = fit(task.known.features(), task.known.labels(), model, gate)
+    made = fit(task.known.features(), task.known.labels(), model, gate, False)
     file = file_sha256 = ""
     if made.estimator is not None and task.lasting:
         path, file_sha256 = save_model(made.estimator, folder / "models")
