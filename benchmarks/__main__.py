@@ -13,6 +13,7 @@ from benchmarks.day import measured_day
 from benchmarks.homes import CHECKOUT
 from benchmarks.machine import load_average, machine
 from benchmarks.orders import measured_orders
+from benchmarks.parity import measured_parity
 from benchmarks.replay import measured_replay
 from benchmarks.result import Result, print_result, save_result
 from benchmarks.simulation import measured_simulation
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "replay": measured_replay,
     "orders": measured_orders,
     "simulation": measured_simulation,
+    "parity": measured_parity,
     "walk": measured_walk,
 }
 
