@@ -5,6 +5,7 @@ Their semantics and ours agree without buffer and band, at fractions of 1e-9, wi
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from rich.console import Console
@@ -16,6 +17,7 @@ from benchmarks.simulation import AGREE, PEERS
 
 SEEDS = range(20)
 SESSIONS = 750
+PAIRS: tuple[tuple[str, Literal["close", "open"]], ...] = (("vectorbt", "open"), ("vectorbt", "close"), ("backtesting", "open"))
 
 
 def panels_of(seed: int) -> dict[str, np.ndarray]:
@@ -36,14 +38,16 @@ def panels_of(seed: int) -> dict[str, np.ndarray]:
     return {"opens": opens, "closes": closes, "weights": shares}
 
 
-def equity_of(panels: dict[str, np.ndarray], sized_at: str, commission_bps: float, slippage_bps: float) -> np.ndarray:
+def equity_of(
+    panels: dict[str, np.ndarray], sized_at: Literal["close", "open"], commission_bps: float, slippage_bps: float
+) -> np.ndarray:
     from nightdesk.portfolio.history import simulate
     from schemas.strategy import Costs, Sizing
 
     plain = Sizing(buffer=0, rebalance_band=0, increment=1e-9)
     costs = Costs(commission_bps=commission_bps, slippage_bps=slippage_bps)
     weights, opens, closes = panels["weights"], panels["opens"], panels["closes"]
-    return simulate(weights, opens, closes, plain, costs, 100_000, sized_at=sized_at).equity  # type: ignore[arg-type]
+    return simulate(weights, opens, closes, plain, costs, 100_000, sized_at=sized_at).equity
 
 
 def measured_parity(runs: int, work: Path) -> Result:
@@ -56,7 +60,7 @@ def measured_parity(runs: int, work: Path) -> Result:
     for seed in SEEDS:
         np.savez(work / f"{seed}.npz", **panels_of(seed))
     apart: dict[str, list[float]] = {}
-    for peer, job in (("vectorbt", "open"), ("vectorbt", "close"), ("backtesting", "open")):
+    for peer, job in PAIRS:
         seeds = [seed for seed in SEEDS if peer == "vectorbt" or seed % 2 == 0]
         costs = (1.0, 1.0) if peer == "vectorbt" else (2.0, 0.0)  # backtesting.py takes both as commission
         for seed, theirs in zip(seeds, _equity_of_peer(peer, job, seeds, work), strict=True):
