@@ -116,7 +116,8 @@ def _client(address: str) -> Iterator[distributed.Client]:
         table = " ".join(str(error).split())
         raise Misconfigured(f"The cluster at {address} has other versions than this environment: {table}", on=address) from None
     except OSError as error:
-        raise TryAgain(f"No Dask scheduler answered at {address}: {_first_line(error)}.", on=address) from None
+        reason = str(error) or f"nothing came within {ANSWER_WITHIN_S} s"
+        raise TryAgain(f"No Dask scheduler answered at {address}: {reason}.", on=address) from None
     with client:
         yield client
 
