@@ -15,6 +15,7 @@ from benchmarks.homes import CHECKOUT
 from benchmarks.indicators import measured_indicators
 from benchmarks.machine import load_average, machine
 from benchmarks.orders import measured_orders
+from benchmarks.parity import measured_parity
 from benchmarks.replay import measured_replay
 from benchmarks.result import Result, print_result, save_result
 from benchmarks.search import measured_search
@@ -22,6 +23,7 @@ from benchmarks.simulation import measured_simulation
 from benchmarks.store import measured_store
 from benchmarks.up import measured_up
 from benchmarks.validation import measured_validation
+from benchmarks.walk_forward import measured_walk
 
 BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "cli": measured_cli,
@@ -37,6 +39,8 @@ BENCHMARKS: dict[str, Callable[[int, Path], Result]] = {
     "up": measured_up,
     "indicators": measured_indicators,
     "search": measured_search,
+    "parity": measured_parity,
+    "walk": measured_walk,
 }
 
 

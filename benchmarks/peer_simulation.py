@@ -1,6 +1,7 @@
 """What vectorbt and backtesting.py do with the jobs of `simulation`, in the peers' environment: nothing of ours is imported.
 
 `python peer_simulation.py PEER JOB PANELS.npz RUNS EQUITY.npy` prints JSON: the seconds of the imports and of each run.
+`python peer_simulation.py each PEER JOB PANELS.npz EQUITY.npy ...` runs each of several panels once, and prints how many.
 """
 
 import json
@@ -72,12 +73,15 @@ def backtesting_runner(job, panels):
     return run
 
 
+RUNNERS = {"vectorbt": vectorbt_runner, "backtesting": backtesting_runner}
+
+
 def main(peer, job, path, runs, out):
     started = perf_counter()
     import numpy as np
 
     panels = np.load(path)
-    runner = {"vectorbt": vectorbt_runner, "backtesting": backtesting_runner}[peer](job, panels)
+    runner = RUNNERS[peer](job, panels)
     imported = perf_counter() - started
     seconds = []
     for _ in range(int(runs)):
@@ -88,5 +92,13 @@ def main(peer, job, path, runs, out):
     json.dump({"imports": imported, "seconds": seconds}, sys.stdout)
 
 
+def each(peer, job, *files):
+    import numpy as np
+
+    for path, out in zip(files[::2], files[1::2], strict=True):
+        np.save(out, RUNNERS[peer](job, np.load(path))())
+    json.dump(len(files) // 2, sys.stdout)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    (each if sys.argv[1] == "each" else main)(*sys.argv[1 + (sys.argv[1] == "each") :])

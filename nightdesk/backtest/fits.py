@@ -2,9 +2,11 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,8 +17,9 @@ from numpy.typing import NDArray
 
 from nightdesk.backtest.rows import Floats, Rows
 from nightdesk.day.gates import required
+from nightdesk.errors import Misconfigured
 from nightdesk.learning.fit import DOWN, UP, fit, predictions
-from nightdesk.learning.model_file import load_model, save_model
+from nightdesk.learning.model_file import load_model, save_model, save_model_file
 from schemas.strategy import Gate, Model
 
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
@@ -27,7 +30,9 @@ FEWEST_FOR_PROCESSES = 4
 
 @dataclass(frozen=True, slots=True)
 class FitFacts:
-    """How a fit was judged: `Fit` without its estimator. `majority` is the class that most training rows had, 1 up.
+    """How a fit was judged: `Fit` without its estimator, `metrics` without train_accuracy.
+
+    `majority` is the class that most training rows had, 1 up.
 
     `file` is the model's, below the folder of the cache, with the SHA-256 of its bytes; "" where it has nothing more to predict.
     """
@@ -111,9 +116,17 @@ class FitCache:
 
     def made(self, task: Task, model: Model, gate: Gate) -> Made:
         """Make the fit of a task and keep it."""
-        done = _made(task, model, gate, self.folder)
+        done = fitted(task, model, gate, self.folder)
         self.save_fit(task.key, done)
         return done
+
+    def received(self, key: str, made: Made, model_file: bytes) -> Made:
+        """Keep a fit that was made elsewhere, with its model file; `b""` where it has none."""
+        if model_file:
+            file_sha256 = save_model_file(model_file, self.folder / made.facts.file)
+            made = replace(made, facts=replace(made.facts, file_sha256=file_sha256))
+        self.save_fit(key, made)
+        return made
 
     def extended(self, task: Task, made: Made, model: Model, gate: Gate) -> Made:
         """The fit with predictions of all the task's later rows: by its model, or made again where that was not kept."""
@@ -126,28 +139,50 @@ class FitCache:
 
 
 def made_fits(
-    tasks: Sequence[Task], cache: FitCache, model: Model, gate: Gate, tell: Callable[[int, int], None]
+    tasks: Sequence[Task], cache: FitCache, model: Model, gate: Gate, tell: Callable[[int, int], None], on: str | None = None
 ) -> dict[str, Made]:
-    """The fits of the tasks by key: from the cache, and else made on all cores. `tell` hears how many of how many were made.
+    """The fits of the tasks by key: from the cache, and else made on all cores, or by the Dask cluster whose scheduler is `on`.
 
-    Each is kept as soon as it is made: an interrupted walk goes on where it was.
+    `tell` hears how many of how many were made. Each is kept as soon as it is made: an interrupted walk goes on where it was.
     """
     found = {task.key: made for task in tasks if (made := cache.load_fit(task.key)) is not None}
     missing = [task for task in tasks if task.key not in found]
-    workers = joblib.Parallel(n_jobs=-1 if len(missing) >= FEWEST_FOR_PROCESSES else 1, return_as="generator_unordered")
     tell(0, len(missing))
-    for count, (key, made) in enumerate(workers(joblib.delayed(_kept)(task, cache, model, gate) for task in missing), start=1):
+    fits = _elsewhere(on, missing, cache, model, gate) if on and missing else _here(missing, cache, model, gate)
+    for count, (key, made) in enumerate(fits, start=1):
         found[key] = made
         tell(count, len(missing))
     return found
+
+
+def require_cluster(on: str) -> None:
+    """Raise `Misconfigured` where `on` is no scheduler's address, or the packages for it are not installed."""
+    if not re.fullmatch(r"(tcp|tls)://[^\s/:]+:\d{1,5}|(tcp|tls)://\[[0-9a-fA-F:]+\]:\d{1,5}", on):
+        raise Misconfigured.value("--on", on, "the address of a Dask scheduler, as tcp://127.0.0.1:8786 or tls://host:8786")
+    if find_spec("distributed") is None:
+        raise Misconfigured("--on needs Dask, which is not installed: install nightdesk with its extra, nightdesk[dask].", on=on)
+
+
+def _here(missing: Sequence[Task], cache: FitCache, model: Model, gate: Gate) -> Iterator[tuple[str, Made]]:
+    workers = joblib.Parallel(n_jobs=-1 if len(missing) >= FEWEST_FOR_PROCESSES else 1, return_as="generator_unordered")
+    yield from workers(joblib.delayed(_kept)(task, cache, model, gate) for task in missing)
+
+
+def _elsewhere(on: str, missing: Sequence[Task], cache: FitCache, model: Model, gate: Gate) -> Iterator[tuple[str, Made]]:
+    from nightdesk.backtest.cluster import fits_on
+
+    for key, made, model_file in fits_on(on, missing, model, gate):
+        yield key, cache.received(key, made, model_file)
 
 
 def _kept(task: Task, cache: FitCache, model: Model, gate: Gate) -> tuple[str, Made]:
     return task.key, cache.made(task, model, gate)
 
 
-def _made(task: Task, model: Model, gate: Gate, folder: Path) -> Made:
-    made = required(fit(task.known.features(), task.known.labels(), model, gate), gate, task.horizon_sessions)
+def fitted(task: Task, model: Model, gate: Gate, folder: Path) -> Made:
+    """The fit of a task; its model, where it is to be kept, is written below `folder`."""
+    tested = fit(task.known.features(), task.known.labels(), model, gate, score_train=False)
+    made = required(tested, gate, task.horizon_sessions)
     file = file_sha256 = ""
     if made.estimator is not None and task.lasting:
         path, file_sha256 = save_model(made.estimator, folder / "models")

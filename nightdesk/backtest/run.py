@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from nightdesk.backtest.fits import FitCache
+from nightdesk.backtest.fits import FitCache, require_cluster
 from nightdesk.backtest.folds import folds, labels_of, repeated_opens
 from nightdesk.backtest.limits import limited_history
 from nightdesk.backtest.rows import known_rows, labelled_rows
@@ -87,20 +87,26 @@ def run_backtest(
     capital: float | None,
     here: Settings,
     tell: Callable[[int, int], None],
+    on: str | None = None,
 ) -> Backtest:
     """A strategy over the sessions from `start` to `end`, both included, as a new paper book would have played them.
 
     Without `start`: from the first session whose fit can have its training sessions, without a model from the first that has a
     target weight. Without `end`: to the last bar. Without
-    `capital`: the strategy's. `tell` hears how many of how many fits are made; what the home's cache has is not.
+    `capital`: the strategy's. `tell` hears how many of how many fits are made; what the home's cache has is not. `on` is
+    the address of a Dask scheduler whose workers make them; without it this machine does.
 
     Raises
     ------
     Misconfigured
-        The strategy, a date or the capital is not what it must be, or the bars are not there.
+        The strategy, a date, the capital or the cluster is not what it must be, or the bars are not there.
     BadData
         The bars have errors.
+    TryAgain
+        The cluster is away.
     """
+    if on is not None:
+        require_cluster(on)
     strategy = load_strategy(strategy_name, here)
     money = float(strategy.capital) if capital is None else capital
     if not (money > 0 and math.isfinite(money)):
@@ -111,7 +117,7 @@ def run_backtest(
     bars, findings = checked_history(strategy, sessions, end, here)
     every = sessions.between(bars[Bars.session].min().date(), end or bars[Bars.session].max().date())
     if strategy.kind == "model":
-        walk, accuracy, parts = _fitted_walk(strategy, bars, _range(strategy, every, start), here, tell)
+        walk, accuracy, parts = _fitted_walk(strategy, bars, _range(strategy, every, start), here, tell, on)
     else:
         wanted = target_weights(strategy, bars, load_beside(strategy, strategy_name, here))
         walk, accuracy, parts = ruled_walk(strategy, wanted, ruled_range(strategy, wanted, every, start)), (), ()
@@ -139,14 +145,19 @@ def run_backtest(
 
 
 def _fitted_walk(
-    strategy: Strategy, bars: pd.DataFrame, days: pd.DatetimeIndex, here: Settings, tell: Callable[[int, int], None]
+    strategy: Strategy,
+    bars: pd.DataFrame,
+    days: pd.DatetimeIndex,
+    here: Settings,
+    tell: Callable[[int, int], None],
+    on: str | None,
 ) -> tuple[Walk, tuple[GateResult, ...], tuple[Fold, ...]]:
     """The walk of a strategy with a model, the gate on its accuracy, and its folds."""
     signals = {row.signal for row in strategy.market.instruments}
     features = strategy_features(strategy, bars)
     target = labels(adjusted_bars(bars[bars[Bars.symbol].isin(signals)]), strategy.target)
     cache = FitCache(here.home / "cache" / "fits")
-    walk = walk_forward(labelled_rows(features, target), known_rows(features), days, strategy, cache, tell)
+    walk = walk_forward(labelled_rows(features, target), known_rows(features), days, strategy, cache, tell, on)
     return walk, (_accuracy(walk, target, strategy),), folds(walk, target)
 
 

@@ -65,13 +65,20 @@ def due_cutoffs(sessions: Sequence[date], retrain: str) -> list[int]:
 
 
 def walk_forward(
-    labelled: Rows, known: Rows, sessions: pd.DatetimeIndex, strategy: Strategy, cache: FitCache, tell: Callable[[int, int], None]
+    labelled: Rows,
+    known: Rows,
+    sessions: pd.DatetimeIndex,
+    strategy: Strategy,
+    cache: FitCache,
+    tell: Callable[[int, int], None],
+    on: str | None = None,
 ) -> Walk:
     """The fits due in `sessions`, each on the labels known at its cut-off, and the signals of the one that may trade.
 
     `labelled` are the rows to learn from, `known` those to predict on, both over the whole history; a row whose label ends after
-    a cut-off is not learnt from. `tell` hears how many of how many fits are made that were not in the cache. Raises
-    `Misconfigured` where the strategy names no usable classifier.
+    a cut-off is not learnt from. `tell` hears how many of how many fits are made that were not in the cache; they are
+    made on this machine's cores, or by the Dask cluster whose scheduler is `on`. Raises `Misconfigured` where the strategy names
+    no usable classifier.
     """
     model, gate = strategy.model, strategy.gate
     days = [stamp.date() for stamp in sessions]
@@ -83,7 +90,7 @@ def walk_forward(
         counted[0] = of
         tell(done, of)
 
-    found = made_fits(tasks, cache, model, gate, count)
+    found = made_fits(tasks, cache, model, gate, count, on)
     fits = [Attempted(days[place], found[task.key]) for place, task in zip(due, tasks, strict=True)]
     champion, why = _champions(days, due, fits, strategy)
     predicted, scores, side = np.full((3, len(days), len(_signals(strategy))), np.nan)

@@ -15,6 +15,12 @@ def backtest(
     ] = None,
     end: Annotated[str | None, typer.Option(help="The last session. Default: that of the last bar.")] = None,
     capital: Annotated[float | None, typer.Option(help="What the book starts with. Default: the strategy's capital.")] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT", help="Make the fits on the Dask cluster of this scheduler. Default: on this machine."
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE.html", help="Where the page goes. Default: below NIGHTDESK_HOME."),
@@ -44,7 +50,7 @@ def backtest(
     if output is not None:
         require_page(output)
     with shown_fits() as tell:
-        made = run_backtest(strategy, parsed_session(start), parsed_session(end), capital, here, tell)
+        made = run_backtest(strategy, parsed_session(start), parsed_session(end), capital, here, tell, on)
     judged = recorded(made, here)
     page = page_text(judged)
     target = output or (None if json or not page else page_path(judged, here.home))

@@ -1,6 +1,6 @@
 """One fit: split, train, score, judge."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from schemas.strategy import Gate, Model
 
 KEYS = [Features.session, Features.symbol]
 PREDICTED = "predicted"
+TRAIN_ACCURACY = "train_accuracy"
 UP, DOWN = 1, 0
 Status = Literal["passed", "failed", "degenerate"]
 ScoreKind = Literal["margin", "probability", "class"]
@@ -50,8 +51,11 @@ class Fit:
     majority: int = UP
 
 
-def fit(features: pd.DataFrame, labels: pd.DataFrame, model: Model, gate: Gate) -> Fit:
+def fit(features: pd.DataFrame, labels: pd.DataFrame, model: Model, gate: Gate, score_train: bool = True) -> Fit:
     """Train on the purged past, score on what follows, judge by the gate. Row order does not matter; NaN rows are dropped.
+
+    Without `score_train` the metrics have no train_accuracy, and scores that are NaN on training rows alone are not found; all
+    else is the same. To predict the rows that it has learnt takes a support vector machine longer than to learn them.
 
     Raises
     ------
@@ -70,7 +74,8 @@ def fit(features: pd.DataFrame, labels: pd.DataFrame, model: Model, gate: Gate) 
     x, y = rows[names], rows[Labels.label].to_numpy()
     try:
         tested.fit(x[split.train], y[split.train])
-        predicted, scores, _ = predictions(tested, x)
+        asked = np.full(len(rows), True) if score_train else split.test
+        predicted, scores = _said(tested, x, asked)
         deployed = tested if model.deploy == "as_tested" else deployable.fit(x, y)
     except ValueError as error:
         return _degenerate(split, counts, model, f"the fit failed: {error}")
@@ -78,7 +83,25 @@ def fit(features: pd.DataFrame, labels: pd.DataFrame, model: Model, gate: Gate) 
     if reason:
         return _degenerate(split, counts, model, reason)
     judged = rows[[*KEYS, Labels.label]].assign(**{PREDICTED: predicted})
-    return _judged(deployed, judged, split, counts, model, gate)
+    made = _judged(deployed, judged, split, counts, model, gate)
+    return (
+        made
+        if score_train
+        else replace(made, metrics={name: made.metrics[name] for name in made.metrics if name != TRAIN_ACCURACY})
+    )
+
+
+def _said(tested: Pipeline, x: pd.DataFrame, asked: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The class of each row, `DOWN` where it was not asked for, and the scores of the others.
+
+    Where the model says the same of all that it was asked, it is asked the rest as well.
+    """
+    said, scores, _ = predictions(tested, x[asked])
+    if (said == said[0]).all() and not asked.all():
+        return _said(tested, x, np.full(len(x), True))
+    classes = np.full(len(x), DOWN)
+    classes[asked] = said
+    return classes, scores
 
 
 def feature_names(features: pd.DataFrame) -> list[str]:
@@ -105,7 +128,7 @@ def scored(y: NDArray[np.int64], predicted: NDArray[np.int64], split: Split) -> 
     train, test = y[split.train], y[split.test]
     majority = _majority(train)
     return {
-        "train_accuracy": float(accuracy_score(train, predicted[split.train])),
+        TRAIN_ACCURACY: float(accuracy_score(train, predicted[split.train])),
         "test_accuracy": float(accuracy_score(test, predicted[split.test])),
         "train_baseline": float((train == majority).mean()),
         "test_baseline": float((test == majority).mean()),

@@ -49,9 +49,16 @@ def save_model(estimator: Any, folder: Path) -> tuple[Path, str]:
     if not path.exists():
         content = skops.io.dumps(estimator)
         _loaded(content, path)
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(path, content)
+        return path, save_model_file(content, path)
     return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save_model_file(content: bytes, path: Path) -> str:
+    """Write a model file whole or not at all, where there is none; return the SHA-256 of the bytes that are there."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(path, content)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load_model(path: Path, file_sha256: str) -> Any:

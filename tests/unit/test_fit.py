@@ -242,3 +242,29 @@ def test_random_state_is_zero_unless_the_strategy_names_one() -> None:
 )
 def test_the_scaler_is_a_step_before_the_model(scaler: str, steps: list[str]) -> None:
     assert [type(step).__name__ for _, step in new_estimator(model(scaler=scaler)).steps] == steps
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_a_fit_that_is_not_asked_about_its_training_rows_differs_in_that_figure_alone(noise: float) -> None:
+    asked, other = (fit(*planted(200, noise), model(), Gate(), score_train) for score_train in (True, False))
+    assert asked.metrics.pop("train_accuracy") > 0.5
+    assert (other.status, other.reason, other.metrics, other.confusion) == (
+        asked.status,
+        asked.reason,
+        asked.metrics,
+        asked.confusion,
+    )
+    pd.testing.assert_frame_equal(other.test_predictions, asked.test_predictions)
+
+
+@pytest.mark.parametrize("trained", ["alike", "otherwise"])
+def test_one_answer_on_every_test_row_is_degenerate_only_where_the_training_rows_have_it_too(trained: str) -> None:
+    features, labelled = planted(200)
+    features.loc[160:, "signal"] = 3.0  # all test rows on one side
+    features.loc[:159, "signal"] += 0.0 if trained == "otherwise" else 100.0
+    labelled.loc[160:, Labels.label] = 1
+    labelled.loc[:159, Labels.label] = 1 if trained == "alike" else labelled[Labels.label]
+    labelled.loc[0, Labels.label] = 0
+    asked, other = (fit(features, labelled, model(), Gate(), score_train) for score_train in (True, False))
+    assert other.status == asked.status == ("degenerate" if trained == "alike" else "passed")
+    assert other.reason == asked.reason
