@@ -9,8 +9,10 @@ from nightdesk.day.desk import Day
 from nightdesk.performance.report import markdown
 from schemas.reports import DayReport
 
+DOCUMENT = "The decision as it was committed, byte by byte: its name is its SHA-256."
 
-@task(cache_policy=NO_CACHE)
+
+@task(task_run_name="9 compute_performance", cache_policy=NO_CACHE)
 def compute_performance(day: Day) -> DayReport:
     """What the day came to.
 
@@ -21,6 +23,8 @@ def compute_performance(day: Day) -> DayReport:
     page = markdown(made, report.load_plot(made))
     create_markdown_artifact(page, key="day-report", description=f"{made.strategy} {made.session}: {made.outcome}")
     if document := made.look["document"]:
-        create_link_artifact(document, link_text=f"decision {made.decision_sha256}", key="decision-document")
+        create_link_artifact(
+            document, link_text=f"decision {made.decision_sha256}", key="decision-document", description=DOCUMENT
+        )
     get_run_logger().info("%s: %s", made.outcome, made.reason)
     return made
