@@ -42,7 +42,7 @@ def experiment_words(strategy: Strategy, here: Settings) -> str:
     metrics = "\n".join(f"| {names} | {text} |" for names, text in METRICS.items())
     return (
         f"One run for each fit of `{strategy.name}`; the days that a fit decided are points of its `live.` metrics.\n\n"
-        "The button *Views* has the columns (**Fits**) and charts to compare by (**Comparison of fits**). "
+        "The button *Views* has the columns to read (**Fits**), and for the page of charts **Comparison of fits**. "
         f"Backtests are in `{strategy.name}-backtests`. "
         f"The days are in [Prefect]({here.prefect_url}/runs?tag={quote(strategy.name)}).\n\n"
         f"| metric | what it is |\n|---|---|\n{metrics}"

@@ -16,7 +16,8 @@ COLUMNS = (
     "attributes.`Dataset`",
 )
 PICTURES = ("confusion_matrix", "equity")
-SECTIONS = ("What differs", "Pictures of the test sessions", "On test", "As days went by")
+SECTIONS = {"What differs": 1, "Pictures of the test sessions": 2, "On test": 3, "As days went by": 2}
+"""Of the charts, each with how many stand side by side."""
 
 
 def saved_views(created_ms: int) -> dict[str, str]:
@@ -24,9 +25,8 @@ def saved_views(created_ms: int) -> dict[str, str]:
     columns = {"selectedColumns": list(COLUMNS), "orderByKey": "attributes.start_time", "orderByAsc": False}
     charts = {
         **columns,
-        "compareRunsMode": "CHART",
         "isAccordionReordered": True,
-        "compareRunSections": [_section(name) for name in SECTIONS],
+        "compareRunSections": [_section(name, columns) for name, columns in SECTIONS.items()],
         "compareRunCharts": _charts(),
     }
     views = {"fits": ("Fits", columns), "comparison": ("Comparison of fits", charts)}
@@ -60,8 +60,9 @@ def _chart(kind: str, section: str, name: str, **more: object) -> dict[str, Any]
     return {**own, "runsCountToCompare": 10, "deleted": False, "isGenerated": False, **more}
 
 
-def _section(name: str) -> dict[str, Any]:
-    return {"uuid": name, "name": name, "display": True, "isReordered": True, "deleted": False, "isGenerated": False}
+def _section(name: str, columns: int) -> dict[str, Any]:
+    own = {"uuid": name, "name": name, "columns": columns, "cardHeight": 400}
+    return {**own, "display": True, "isReordered": True, "deleted": False, "isGenerated": False}
 
 
 def missing(tags: dict[str, str], known: Sequence[str]) -> dict[str, str]:

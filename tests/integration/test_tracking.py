@@ -1,7 +1,7 @@
 """MLflow as a sink: what it shows when it is there, what is kept when it is not, and never twice."""
 
 import hashlib
-import math
+import json
 import multiprocessing
 import os
 import resource
@@ -18,76 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
-import pandas as pd
 import pytest
-from sklearn.ensemble import RandomForestClassifier
 
 from nightdesk.day.models import models_document
 from nightdesk.errors import Misconfigured
-from nightdesk.learning.model_file import TRUSTED_TYPES, load_model, save_model
 from nightdesk.settings import Settings
 from nightdesk.tracking.spool import Spool
-from nightdesk.tracking.tracker import BacktestLog, DayLog, FitLog, Tracker
+from nightdesk.tracking.tracker import BacktestLog
 from nightdesk.wiring.orders import open_ledger
 from nightdesk.wiring.strategies import load_strategy
 from tests.ledgers import append_fits
+from tests.tracking import PNG, client_of, made_day_log, made_fit_log, new_tracker, runs_of
 
-PNG = b"\x89PNG\r\n\x1a\n picture"
-PICTURES = {"plots/equity.png": PNG}
 pytestmark = pytest.mark.filterwarnings("ignore:.*type hint is inferred as AnyType:UserWarning")  # when pyfunc is imported
-
-
-def made_fit_log(home: Path, n_trees: int = 3) -> tuple[FitLog, Any]:
-    random = np.random.default_rng(0)
-    x = pd.DataFrame(random.normal(size=(60, 2)), columns=["a", "b"])
-    y = (x["a"] > 0).astype(int)
-    estimator = RandomForestClassifier(n_trees, random_state=0).fit(x, y)
-    path, file_sha256 = save_model(estimator, home / "models")
-    log = FitLog(
-        experiment="spx",
-        run_name="fit 2018-12-31",
-        registered_model="spx",
-        params={"estimator": "forest"},
-        metrics={"test_accuracy": 0.53, "n_test": 12.0},
-        tags={"mode": "paper"},
-        dataset=x.assign(label=y.astype(float)),
-        dataset_name="sample ^GSPC",
-        dataset_source="nightdesk:store/sample",
-        model_file=path,
-        model_file_sha256=file_sha256,
-        input_example=x.tail(3),
-        pictures=PICTURES,
-        texts={"why.txt": "because"},
-        alias="champion",
-    )
-    return log, estimator
-
-
-def made_day_log(run_id: str = "", fit_key: str = "", step: int = 0, equity: float = 100.0) -> DayLog:
-    metrics = {"live.equity": equity, "live.benchmark": math.nan}
-    return DayLog(run_id, step, metrics, {f"days/{step}.json": "{}"}, {"days/equity.png": PNG}, {"book": "b"}, fit_key)
-
-
-def uri_of(home: Path) -> str:
-    return f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
-
-
-def new_tracker(home: Path, uri: str = "") -> Tracker:
-    return Tracker(
-        uri or uri_of(home), home / "mlflow" / "artifacts", home / "spool", load_model, TRUSTED_TYPES, "http://127.0.0.1:5000"
-    )
-
-
-def client_of(home: Path) -> mlflow.MlflowClient:
-    mlflow.set_tracking_uri(uri_of(home))
-    mlflow.set_registry_uri(uri_of(home))
-    return mlflow.MlflowClient(uri_of(home), uri_of(home))
-
-
-def runs_of(home: Path) -> list[Any]:
-    client = client_of(home)
-    return list(client.search_runs([one.experiment_id for one in client.search_experiments()]))
 
 
 def spooled(home: Path) -> list[Path]:
@@ -156,6 +99,32 @@ def test_a_fit_is_a_run_with_params_metrics_tags_and_files(logged: tuple[Path, s
     assert (folder / "plots" / "equity.png").read_bytes() == PNG
     assert (folder / "why.txt").read_text() == "because"
     assert spooled(home) == []
+
+
+def test_a_fit_and_its_experiment_are_described_and_its_pictures_are_images_that_can_be_compared(
+    logged: tuple[Path, str],
+) -> None:
+    home, run_id = logged
+    client = client_of(home)
+    assert client.get_run(run_id).data.tags["mlflow.note.content"] == "A **forest**."
+    assert client.get_model_version_by_alias("spx", "champion").description == "A **forest**."
+    assert client.get_experiment_by_name("spx").tags["mlflow.note.content"] == "One run for each fit."
+    images = {one.path.split("+")[0] for one in client.list_artifacts(run_id, "images")}
+    assert images == {"images/confusion_matrix"}
+
+
+def test_a_description_that_a_person_wrote_stays_and_a_view_that_is_lost_comes_back(home: Path) -> None:
+    new_tracker(home).log_fit(made_fit_log(home)[0], "fit/1")
+    client = client_of(home)
+    experiment = client.get_experiment_by_name("spx")
+    client.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "Mine.")
+    client.delete_experiment_tag(experiment.experiment_id, "mlflow.sharedViewState.fits")
+    new_tracker(home).log_fit(made_fit_log(home, n_trees=4)[0], "fit/2")
+    tags = client.get_experiment_by_name("spx").tags
+    assert tags["mlflow.note.content"] == "Mine."
+    view = json.loads(tags["mlflow.sharedViewState.fits"])
+    assert (view["name"], view["createdAt"]) == ("Fits", experiment.creation_time)
+    assert "metrics.`test_accuracy`" in json.loads(view["state"])["selectedColumns"]
 
 
 def test_the_metrics_belong_to_the_model_and_to_the_data_it_saw(logged: tuple[Path, str]) -> None:
