@@ -25,7 +25,7 @@ def model() -> ModelRef:
         name: date(2018, 12, 3) for name in names if name in ("cutoff", "train_first", "train_last", "test_first", "test_last")
     }
     figures = {"n_train": 4008.0, "n_test": 1003.0, "test_accuracy": 0.52841, "test_baseline": 0.52542}
-    return ModelRef(**{**names, **days, "estimator": "sklearn.svm.SVC", "metrics": figures})  # type: ignore[arg-type]
+    return ModelRef(**{**names, **days, "estimator": "sklearn.svm.SVC", "metrics": figures})  # type: ignore[arg-type]  # the kinds of its fields vary
 
 
 def test_a_fit_is_described_with_what_it_is_measured_against_and_where_to_look(model: ModelRef, tmp_path: Path) -> None:
