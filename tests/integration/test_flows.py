@@ -115,7 +115,8 @@ def _task_name(file: str) -> str:
 
 def test_a_daily_run_shows_the_decision_the_report_with_its_plot_and_the_mlflow_run(finished: Any) -> None:
     shown = _artifacts(_flow_runs("daily cheap, 2018-12-20, paper")[0])
-    assert set(shown) == {"decision", "decision-document", "day-report", "mlflow-run"}
+    assert set(shown) == {"decision", "orders", "decision-document", "day-report", "mlflow-run"}
+    assert [row["instrument"] for row in json.loads(shown["orders"])] == ["SPXSIM"]
     (row,) = json.loads(shown["decision"])
     assert (row["instrument"], row["action"], row["score_kind"]) == ("SPXSIM", "target", "margin")
     assert "data:image/png;base64,iVBOR" in shown["day-report"] and "Thursday 20 December 2018" in shown["day-report"]
