@@ -32,6 +32,8 @@ CHOSEN = {
 THEIRS = ("/ico/undefined.svg", "/favicon.ico", "/mlflow/users/current")
 """Addresses that Prefect's and MLflow's own pages ask for in vain, and say so in the browser's console: two icons that Prefect
 does not have, and the user of an MLflow without users."""
+RESIZED = "ResizeObserver loop completed with undelivered notifications."
+"""The browser's word that MLflow's table changed its size twice in one frame: what is left is drawn in the next one."""
 PATIENCE_MS = 30_000
 
 
@@ -51,6 +53,10 @@ class Visit:
         if answer.status >= 400 and not answer.url.endswith(THEIRS):
             self.errors.append(f"{answer.status} {answer.url}")
 
+    def note_error(self, error: str) -> None:
+        if not error.endswith(RESIZED):
+            self.errors.append(error)
+
     def note_message(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.location["url"].endswith(THEIRS):
             self.errors.append(message.text)
@@ -69,7 +75,7 @@ def visit(browser: Path) -> Iterator[Visit]:
         page.on("request", lambda request: seen.note_request(request.url))
         page.on("response", lambda answer: seen.note_answer(answer))
         page.on("console", lambda message: seen.note_message(message))
-        page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        page.on("pageerror", lambda error: seen.note_error(str(error)))
         yield seen
         chromium.close()
 
