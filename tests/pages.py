@@ -33,7 +33,8 @@ THEIRS = ("/ico/undefined.svg", "/favicon.ico", "/mlflow/users/current")
 """Addresses that Prefect's and MLflow's own pages ask for in vain, and say so in the browser's console: two icons that Prefect
 does not have, and the user of an MLflow without users."""
 RESIZED = "ResizeObserver loop completed with undelivered notifications."
-"""The browser's word that MLflow's table changed its size twice in one frame: what is left is drawn in the next one."""
+"""The browser's word that MLflow's table changed its size twice in one frame: what is left is drawn in the next one.
+MLflow repeats it as an error in the browser's console."""
 PATIENCE_MS = 30_000
 
 
@@ -59,7 +60,7 @@ class Visit:
 
     def note_message(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.location["url"].endswith(THEIRS):
-            self.errors.append(message.text)
+            self.note_error(message.text)
 
 
 @contextmanager
