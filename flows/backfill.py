@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from flows.daily import daily
+from flows.forms import StrategyName
 from tasks.opening import list_sessions
 from tasks.progress import played, shown_progress
 
@@ -17,7 +18,7 @@ from tasks.progress import played, shown_progress
     description="Past sessions, one daily run each.",
     version="1",
 )
-def backfill(strategy: str = "sp500_svc", sessions: Annotated[int, Field(ge=1)] = 21) -> State:
+def backfill(strategy: StrategyName = "sp500_svc", sessions: Annotated[int, Field(ge=1)] = 21) -> State:
     """Play the last sessions of a simulated market that the backfill book has not played, oldest first.
 
     It can be interrupted and started again: what is decided stays, and the next run goes on behind it.

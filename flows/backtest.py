@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
+from flows.forms import StrategyName
 from tasks.backtest import played, show_backtest, walk_forward
 
 
@@ -17,7 +18,7 @@ from tasks.backtest import played, show_backtest, walk_forward
     version="1",
 )
 def backtest(
-    strategy: str = "sp500_svc",
+    strategy: StrategyName = "sp500_svc",
     start: date | None = None,
     end: date | None = None,
     capital: Annotated[float, Field(gt=0)] | None = None,

@@ -6,6 +6,7 @@ from typing import Literal
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.forms import StrategyName
 from tasks.decide import generate_signal
 from tasks.engineer import engineer_features
 from tasks.ingest import ingest_bars
@@ -20,7 +21,7 @@ from tasks.validate import validate_bars
 
 @flow(name="daily", description="One trading day after the close: ingest to report.", version="1")
 def daily(
-    strategy: str = "sp500_svc", session: date | None = None, mode: Literal["paper", "live", "backfill"] = "paper"
+    strategy: StrategyName = "sp500_svc", session: date | None = None, mode: Literal["paper", "live", "backfill"] = "paper"
 ) -> State:
     """Run one trading day.
 

@@ -5,6 +5,7 @@ from typing import Literal
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.forms import StrategyName
 from tasks.heartbeat import find_missing_reports
 from tasks.opening import ended
 
@@ -15,7 +16,7 @@ from tasks.opening import ended
     description="An alarm where a session that is over has no report.",
     version="1",
 )
-def heartbeat(strategy: str = "sp500_svc", mode: Literal["paper", "live"] = "paper") -> State:
+def heartbeat(strategy: StrategyName = "sp500_svc", mode: Literal["paper", "live"] = "paper") -> State:
     """Fail where a session that is due has no report, and send one notice of it.
 
     Prefect's form shows what stands under Args.

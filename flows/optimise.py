@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
+from flows.forms import StrategyName
 from tasks.optimise import ended_search, search_strategy
 
 
@@ -15,7 +16,9 @@ from tasks.optimise import ended_search, search_strategy
     description="A search; each trial a child run in MLflow, the best one a challenger.",
     version="1",
 )
-def optimise(strategy: str = "sp500_search", trials: Annotated[int, Field(ge=1)] = 100, open_holdout: bool = False) -> State:
+def optimise(
+    strategy: StrategyName = "sp500_search", trials: Annotated[int, Field(ge=1)] = 100, open_holdout: bool = False
+) -> State:
     """Try configurations of a strategy that has a section [search]. It can be interrupted and started again.
 
     Prefect's form shows what stands under Args.

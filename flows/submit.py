@@ -5,6 +5,7 @@ from typing import Literal
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.forms import StrategyName
 from tasks.opening import ended
 from tasks.submit import submit_orders
 
@@ -15,7 +16,7 @@ from tasks.submit import submit_orders
     description="Between two days: sends the orders that wait, once.",
     version="1",
 )
-def submit(strategy: str = "sp500_svc", mode: Literal["paper", "live"] = "paper") -> State:
+def submit(strategy: StrategyName = "sp500_svc", mode: Literal["paper", "live"] = "paper") -> State:
     """Send what the newest decision intends and has not been sent; most often that is nothing.
 
     Prefect's form shows what stands under Args.

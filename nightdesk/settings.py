@@ -29,6 +29,9 @@ SHORTEST_TOKEN: Final = 22
 """128 bits in base64."""
 LARGEST_SECRETS_FILE: Final = 65536
 
+CONSOLE_PORT: Final = 4300
+"""Where `nightdesk console` listens unless it is told otherwise."""
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -117,6 +120,10 @@ class Settings(BaseSettings):
     @property
     def prefect_url(self) -> str:
         return f"http://127.0.0.1:{self.prefect_port}"
+
+    @property
+    def console_url(self) -> str:
+        return f"http://127.0.0.1:{CONSOLE_PORT}"
 
     @property
     def mlflow_url(self) -> str:

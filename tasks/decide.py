@@ -14,7 +14,7 @@ from schemas.features import Features
 from schemas.signals import Signals
 
 
-@task(cache_policy=NO_CACHE)
+@task(task_run_name="7 generate_signal", cache_policy=NO_CACHE)
 def generate_signal(day: Day, features: DataFrame[Features], trained: Trained) -> DataFrame[Signals]:
     """What to hold from the next open on.
 

@@ -11,7 +11,7 @@ from schemas.bars import Bars
 from schemas.features import Features
 
 
-@task(cache_policy=NO_CACHE)
+@task(task_run_name="4 engineer_features", cache_policy=NO_CACHE)
 def engineer_features(day: Day, bars: DataFrame[Bars]) -> DataFrame[Features]:
     """The feature matrix of the symbols that the strategy reads.
 

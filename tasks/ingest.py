@@ -16,6 +16,7 @@ def _outside_failed(_task: Any, _run: Any, state: Any) -> bool:
 
 
 @task(
+    task_run_name="1 ingest_bars",
     cache_policy=NO_CACHE,
     retries=3,
     retry_delay_seconds=[10, 30, 60],

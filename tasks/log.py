@@ -11,7 +11,7 @@ from nightdesk.day.retrain import Trained
 from schemas.bars import Bars
 
 
-@task(cache_policy=NO_CACHE)
+@task(task_run_name="6 log_experiment", cache_policy=NO_CACHE)
 def log_experiment(day: Day, trained: Trained, bars: DataFrame[Bars]) -> None:
     """Log today's fit; MLflow is a sink, and the day goes on without it.
 
@@ -21,4 +21,9 @@ def log_experiment(day: Day, trained: Trained, bars: DataFrame[Bars]) -> None:
     nothing = "spooled or nothing to log" if trained.attempt else f"{trained.reason}, so there is nothing to log"
     get_run_logger().info("MLflow run %s", run_id or f"none: {nothing}")
     if run_id:
-        create_link_artifact(day.desk.tracker.run_url(run_id), link_text="the model's MLflow run", key="mlflow-run")
+        create_link_artifact(
+            day.desk.tracker.run_url(run_id),
+            link_text="the model's MLflow run",
+            key="mlflow-run",
+            description=f"The fit that decides for {day.desk.strategy.name} after {day.session}, in MLflow. {trained.reason}",
+        )

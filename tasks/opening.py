@@ -19,6 +19,8 @@ from schemas.outcomes import ending
 from schemas.records import Mode, Origin
 from schemas.reports import DayReport
 
+OUTCOME = "outcome:"
+
 
 @contextmanager
 def trading_day(strategy: str, session: date | None, mode: Mode) -> Iterator[Day | Closed]:
@@ -27,14 +29,19 @@ def trading_day(strategy: str, session: date | None, mode: Mode) -> Iterator[Day
     origin: Origin = "backfill" if mode == "backfill" else scheduled
     with open_day(strategy, session, mode, origin, orchestrated=True, here=settings()) as day:
         if isinstance(day, Day):
-            _name_run(f"daily {day.session}", [day.desk.strategy.name, mode, f"session:{day.session}"])
+            _label_run(
+                [day.desk.strategy.name, mode, f"session:{day.session}"], f"daily {day.desk.strategy.name}, {day.session}, {mode}"
+            )
             day.page = url_for("flow-run", flow_run.id, url_type="ui") or ""
         yield day
 
 
-def _name_run(name: str, tags: list[str]) -> None:
+def _label_run(tags: list[str], name: str | None = None) -> None:
+    """Add tags to the Prefect run, in place of an outcome that an earlier attempt left, and name it."""
     with get_client(sync_client=True) as client:
-        client.update_flow_run(flow_run.id, name=name, tags=sorted({*tags, *flow_run.tags}))
+        known = client.read_flow_run(flow_run.id)
+        kept = {tag for tag in known.tags if not tag.startswith(OUTCOME)}
+        client.update_flow_run(flow_run.id, name=name or known.name, tags=sorted({*tags, *kept}))
 
 
 def list_sessions(strategy: str, sessions: int) -> list[date]:
@@ -46,5 +53,6 @@ def ended(day: DayReport | Closed | Submitted | Beat) -> State:
     """The flow run's state: named after the outcome, with the reason as its message and what ended as its data."""
     name, message = day.outcome[:1].upper() + day.outcome[1:], day.reason
     get_run_logger().info("%s: %s", name, message)
+    _label_run([f"{OUTCOME}{day.outcome}"])
     state = Completed if ending(day.outcome).state == "COMPLETED" else Failed
     return state(name=name, message=message, data=day)

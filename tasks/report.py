@@ -11,8 +11,10 @@ from nightdesk.day.notice import happened
 from nightdesk.performance.report import markdown
 from schemas.reports import DayReport
 
+DOCUMENT = "The decision as it was committed, byte by byte: its name is its SHA-256."
 
-@task(cache_policy=NO_CACHE)
+
+@task(task_run_name="9 compute_performance", cache_policy=NO_CACHE)
 def compute_performance(day: Day) -> DayReport:
     """What the day came to.
 
@@ -23,7 +25,9 @@ def compute_performance(day: Day) -> DayReport:
     page = markdown(made, report.load_plot(made))
     create_markdown_artifact(page, key="day-report", description=f"{made.strategy} {made.session}: {made.outcome}")
     if document := made.look["document"]:
-        create_link_artifact(document, link_text=f"decision {made.decision_sha256}", key="decision-document")
+        create_link_artifact(
+            document, link_text=f"decision {made.decision_sha256}", key="decision-document", description=DOCUMENT
+        )
     for event, reason in happened(day).items():
         book = {"prefect.resource.id": f"nightdesk.book.{made.book}", "prefect.resource.name": made.book}
         emit_event(event, book, payload={"session": f"{made.session}", "reason": reason, "page": day.page})

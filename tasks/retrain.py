@@ -11,7 +11,7 @@ from schemas.bars import Bars
 from schemas.features import Features
 
 
-@task(cache_policy=NO_CACHE)
+@task(task_run_name="5 retrain_model", cache_policy=NO_CACHE)
 def retrain_model(day: Day, features: DataFrame[Features], bars: DataFrame[Bars]) -> Trained:
     """The model that may trade today; a new fit where one is due.
 

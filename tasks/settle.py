@@ -10,7 +10,7 @@ from schemas.bars import Bars
 from schemas.records import BookState
 
 
-@task(cache_policy=NO_CACHE)
+@task(task_run_name="3 settle_books", cache_policy=NO_CACHE)
 def settle_books(day: Day, bars: DataFrame[Bars]) -> BookState:
     """Corporate actions, fills, cash events and marks up to the session's close.
 

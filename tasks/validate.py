@@ -9,7 +9,7 @@ from nightdesk.day.desk import Day
 from schemas.bars import Bars
 
 
-@task(cache_policy=NO_CACHE)
+@task(task_run_name="2 validate_bars", cache_policy=NO_CACHE)
 def validate_bars(day: Day) -> DataFrame[Bars]:
     """The bars that may be used today, checked.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from playwright.sync_api import Locator, Page, Response, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Locator, Page, Response, expect, sync_playwright
 
 from tests.running import Up
 from tests.steps import STEPS
@@ -22,7 +22,6 @@ ARGUMENTS = (
     "--no-first-run",
     "--disable-gpu",
 )
-COLUMNS = ("test_accuracy", "test_baseline", "train_accuracy", "live.equity", "live.benchmark")
 CHOSEN = {
     "color-scheme": "light",
     "mlflow.workflowType_v1": "machine_learning",
@@ -30,8 +29,12 @@ CHOSEN = {
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
 }
 """What a person chose before: light pages, MLflow's model pages, its assistant closed."""
-THEIRS = ("/ico/undefined.svg", "/mlflow/users/current")
-"""Addresses that Prefect's and MLflow's own pages ask for in vain."""
+THEIRS = ("/ico/undefined.svg", "/favicon.ico", "/mlflow/users/current")
+"""Addresses that Prefect's and MLflow's own pages ask for in vain, and say so in the browser's console: two icons that Prefect
+does not have, and the user of an MLflow without users."""
+RESIZED = "ResizeObserver loop completed with undelivered notifications."
+"""The browser's word that MLflow's table changed its size twice in one frame: what is left is drawn in the next one.
+MLflow repeats it as an error in the browser's console."""
 PATIENCE_MS = 30_000
 
 
@@ -51,6 +54,14 @@ class Visit:
         if answer.status >= 400 and not answer.url.endswith(THEIRS):
             self.errors.append(f"{answer.status} {answer.url}")
 
+    def note_error(self, error: str) -> None:
+        if not error.endswith(RESIZED):
+            self.errors.append(error)
+
+    def note_message(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.location["url"].endswith(THEIRS):
+            self.note_error(message.text)
+
 
 @contextmanager
 def visit(browser: Path) -> Iterator[Visit]:
@@ -64,7 +75,8 @@ def visit(browser: Path) -> Iterator[Visit]:
         seen = Visit(page)
         page.on("request", lambda request: seen.note_request(request.url))
         page.on("response", lambda answer: seen.note_answer(answer))
-        page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        page.on("console", lambda message: seen.note_message(message))
+        page.on("pageerror", lambda error: seen.note_error(str(error)))
         yield seen
         chromium.close()
 
@@ -97,15 +109,33 @@ def open_artifact(page: Page, up: Up, artifact: Any) -> None:
     is_seen(page, artifact["description"])
 
 
+def open_form(page: Page, up: Up) -> None:
+    """The form of a run of the deployment daily."""
+    deployment = up.api("GET", "/deployments/name/daily/daily")
+    page.goto(f"{up.prefect}/deployments/deployment/{deployment['id']}/run")
+    is_seen(page, "strategy")
+
+
 def open_fits(page: Page, up: Up) -> None:
     """The experiment's runs in MLflow, with the columns that a trader compares."""
-    experiment = up.fits()[0]["info"]["experiment_id"]
-    state = {"selectedColumns": [*(f"metrics.`{name}`" for name in COLUMNS)], "orderByKey": "attributes.start_time"}
-    key = f'MLflowLocalStorage-1.1-ExperimentPage-["{experiment}"]-ReactComponentState'
-    page.goto(up.mlflow)
-    page.evaluate("([key, state]) => localStorage.setItem(key, state)", [key, json.dumps(state)])
-    page.goto(f"{up.mlflow}/#/experiments/{experiment}/runs")
+    page.goto(f"{_runs_of(up)}?viewStateShareKey=fits")
     is_seen(page, up.fits()[0]["info"]["run_name"])
+
+
+def open_charts(page: Page, up: Up) -> None:
+    """The experiment's runs in MLflow side by side: differences, pictures, figures."""
+    page.goto(f"{_runs_of(up)}?viewStateShareKey=comparison&compareRunsMode=CHART")
+    is_seen(page, "What differs")
+
+
+def open_fit(page: Page, up: Up) -> None:
+    """The newest fit in MLflow, with its description unfolded."""
+    page.goto(f"{_runs_of(up)}/{up.fits()[0]['info']['run_id']}")
+    page.get_by_text("Show more").first.click()
+
+
+def _runs_of(up: Up) -> str:
+    return f"{up.mlflow}/#/experiments/{up.fits()[0]['info']['experiment_id']}/runs"
 
 
 def open_comparison(page: Page, up: Up) -> None:

@@ -5,6 +5,7 @@ import math
 import pandas as pd
 
 from nightdesk.day.desk import Day, step
+from nightdesk.day.fit_words import experiment_words, fit_words
 from nightdesk.day.retrain import Trained
 from nightdesk.learning.fit import Fit
 from nightdesk.performance.plots import confusion_matrix_plot, equity_plot
@@ -40,11 +41,14 @@ def _fit_log(day: Day, model: ModelRef, made: Fit, dataset: pd.DataFrame, bars: 
     passed = model.status == "passed"
     return FitLog(
         experiment=strategy.name,
+        experiment_note=experiment_words(strategy, desk.settings),
         run_name=f"fit {model.cutoff} ({desk.book.mode})",
+        note=fit_words(strategy, model, desk.book.book_id, day.page, desk.settings),
         registered_model=strategy.name if desk.book.mode != "backfill" else f"{strategy.name}-backfill",
         params=_params(day, model),
         metrics=dict(model.metrics) | _gate_metrics(model),
         tags={
+            "strategy": strategy.name,
             "book": desk.book.book_id,
             "mode": desk.book.mode,
             "cutoff": model.cutoff.isoformat(),

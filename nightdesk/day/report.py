@@ -12,6 +12,7 @@ import pandas as pd
 
 from nightdesk.day.desk import Day, step
 from nightdesk.day.expected import expected_document, save_gaps
+from nightdesk.day.fit_words import book_page
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger.book import holdings
 from nightdesk.ledger.file import canonical_json
@@ -167,7 +168,8 @@ def _look(day: Day, newest: ModelRef | None, decision: Decision | None) -> dict[
         "plot": str(desk.folder("reports") / f"{day.session}.png"),
         "mlflow": desk.tracker.run_url(run_id) if run_id else desk.settings.mlflow_url,
         "document": desk.tracker.file_url(run_id, f"days/{day.session}.json") if run_id and decision else "",
-        "prefect": desk.settings.prefect_url,
+        "prefect": day.page or desk.settings.prefect_url,
+        "console": book_page(desk.book.book_id, desk.settings),
     }
 
 
@@ -181,7 +183,8 @@ def _log_day(
     texts = _decision_texts(decision) if decision else {}
     metrics = {"live.equity": round(float(last.equity), 2), "live.benchmark": round(float(last.benchmark or math.nan), 2)}
     metrics |= _watched(report)
-    log = DayLog(newest.mlflow_run_id, len(marks) - 1, metrics, texts, {"days/equity.png": plot}, {}, newest.model_id)
+    last_day = {"last_day": f"{day.session}: {day.run.outcome}"}
+    log = DayLog(newest.mlflow_run_id, len(marks) - 1, metrics, texts, {"days/equity.png": plot}, last_day, newest.model_id)
     day.desk.tracker.log_day(log, key=f"{day.desk.book.book_id}/{day.session}")
 
 

@@ -1,5 +1,6 @@
 """Between two days: the orders that wait are sent by the process that orders, and what became of each is told."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from nightdesk.orders.process import ORDERING, submitted_by
 from nightdesk.settings import Settings
 from nightdesk.wiring.orders import new_book, open_ledger
 from nightdesk.wiring.strategies import load_strategy
-from schemas.records import Mode
+from schemas.records import Mode, Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,12 @@ def standing_orders(strategy_name: str, mode: Mode, here: Settings) -> tuple[dic
     with closing(open_ledger(mode, here)) as ledger:
         decision = ledger.last_decision(book_id, ordered=True)
         orders = ledger.orders(book_id, decision.session) if decision else []
-    return tuple(
+    return tuple(order_rows(orders))
+
+
+def order_rows(orders: Sequence[Order]) -> list[dict[str, str]]:
+    """A row for each order, for a person."""
+    return [
         {
             "order": row.order_id,
             "instrument": row.instrument,
@@ -49,4 +55,4 @@ def standing_orders(strategy_name: str, mode: Mode, here: Settings) -> tuple[dic
             "reason": row.reason,
         }
         for row in orders
-    )
+    ]

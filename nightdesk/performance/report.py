@@ -71,6 +71,8 @@ def markdown(report: DayReport, plot_base64: str) -> str:
     numbers += [f"| {label} | {text} |" for label, text in shown]
     numbers += _gap_table(report)
     where = ["", "## Look further", f"- MLflow run: [{report.look['mlflow']}]({report.look['mlflow']})"]
+    if page := report.look.get("console"):
+        where.append(f"- This book in the console, while `nightdesk console` runs: [{page}]({page})")
     where += [f"- Decision document: `{report.look['decision']}`", f"- Decision SHA-256: `{report.decision_sha256 or 'none'}`"]
     where += [f"- Chain of decisions up to it: `{report.chain_sha256}`"] if report.chain_sha256 else []
     return "\n".join([title, *table, picture, *numbers, *where])

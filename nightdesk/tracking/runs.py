@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nightdesk.errors import OutOfSync
 from nightdesk.tracking.spool import artifacts_of, load_frame, model_of
+from nightdesk.tracking.views import missing, saved_views
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 KEY_TAG = "nightdesk.key"
 TRIAL_TAG = "nightdesk.trial"
 PARENT_TAG = "mlflow.parentRunId"
+NOTE_TAG = "mlflow.note.content"
+"""A description, of a run or of an experiment."""
 LABEL = "label"
 REQUIREMENTS = ("scikit-learn", "skops", "pandas", "numpy", "mlflow")
 MOST_PARAMS, MOST_METRICS = 100, 500
@@ -42,10 +45,12 @@ class Runs:
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
 
+        experiment = self._experiment_id(record["experiment"])
+        self._describe(experiment, record.get("experiment_note", ""))
         run = self._run_of(record["key"]) or self._client.create_run(
-            self._experiment_id(record["experiment"]),
+            experiment,
             run_name=record["run_name"],
-            tags=record["tags"] | {KEY_TAG: record["key"]},
+            tags=record["tags"] | {KEY_TAG: record["key"], NOTE_TAG: record.get("note", "")},
         )
         run_id = str(run.info.run_id)
         if run.info.status == "FINISHED":
@@ -58,6 +63,7 @@ class Runs:
             mlflow.log_params(record["params"])
             mlflow.log_input(dataset, context="training")
             self._client.log_artifacts(run_id, str(artifacts_of(folder)))
+            self._log_pictures(run_id, artifacts_of(folder))
             model_id = self._registered(record, folder, run_id)
             mlflow.log_metrics(record["metrics"], dataset=dataset, model_id=model_id)
         return run_id
@@ -170,6 +176,7 @@ class Runs:
         name = record["registered_model"]
         versions = self._client.search_model_versions(f"run_id = '{run_id}'")
         made = versions[0] if versions else mlflow.register_model(self._logged_model(record, folder), name, 0)
+        self._client.update_model_version(name, made.version, record.get("note", ""))
         if record["alias"]:
             self._client.set_registered_model_alias(name, record["alias"], made.version)
         return str(made.source).removeprefix("models:/")
@@ -190,6 +197,22 @@ class Runs:
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
         return str(logged.model_uri)
+
+    def _describe(self, experiment: str, note: str) -> None:
+        """The experiment's description and saved views, where it has none."""
+        found = self._client.get_experiment(experiment)
+        for name, value in missing({NOTE_TAG: note, **saved_views(found.creation_time or 0)}, list(found.tags)).items():
+            self._client.set_experiment_tag(experiment, name, value)
+
+    def _log_pictures(self, run_id: str, folder: Path) -> None:
+        """The pictures as images too, which MLflow shows side by side where runs are compared."""
+        from PIL import Image
+
+        if self._client.list_artifacts(run_id, "images"):
+            return
+        for path in sorted(folder.glob("*.png")):
+            with Image.open(path) as picture:
+                self._client.log_image(run_id, picture, key=path.stem, step=0, synchronous=True)
 
     def _run_of(self, key: str) -> "Run | None":
         """The run of a fit's key, in whichever experiment."""

@@ -24,10 +24,13 @@ REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE
 
 @dataclass(frozen=True)
 class FitLog:
-    """One fit, as a run. `dataset` is the features in their order and "label"; `pictures` and `texts` are artifacts by name."""
+    """One fit, as a run. `dataset` is the features in their order and "label"; `pictures` and `texts` are artifacts by name;
+    `note` and `experiment_note` are descriptions, markdown."""
 
     experiment: str
+    experiment_note: str
     run_name: str
+    note: str
     registered_model: str
     params: dict[str, str]
     metrics: dict[str, float]
@@ -123,7 +126,7 @@ class Tracker:
     def log_fit(self, log: FitLog, key: str) -> str:
         """The fit's MLflow run, "" while it is spooled. A `key` that MLflow has keeps its run: one fit is never two runs."""
         names = ("experiment", "run_name", "registered_model", "params", "metrics", "tags", "dataset_name", "dataset_source")
-        record = {name: getattr(log, name) for name in (*names, "model_file_sha256", "alias")}
+        record = {name: getattr(log, name) for name in (*names, "note", "experiment_note", "model_file_sha256", "alias")}
         frames = {"dataset": log.dataset, "example": log.input_example}
         self._keep(Item(key, {"kind": "fit", **record}, _files(log), frames, log.model_file))
         run_id = self._send_all().get(key, "")

@@ -104,8 +104,8 @@ def _events(name: str) -> list[Any]:
 
 
 def test_a_daily_run_is_named_after_its_session_and_tagged(finished: Any) -> None:
-    (run,) = _flow_runs("daily 2018-12-20")
-    assert {"cheap", "paper", "session:2018-12-20"} <= set(run.tags)
+    (run,) = _flow_runs("daily cheap, 2018-12-20, paper")
+    assert set(run.tags) == {"cheap", "paper", "session:2018-12-20", f"outcome:{finished.result().outcome}"}
     assert (run.state.type.value, run.state.name) == ("COMPLETED", finished.name)
     assert finished.result().session == date(2018, 12, 20)
 
@@ -116,10 +116,10 @@ def test_a_daily_run_has_the_nine_tasks_in_the_order_of_the_day(finished: Any) -
 
     import tasks
 
-    (run,) = _flow_runs("daily 2018-12-20")
+    (run,) = _flow_runs("daily cheap, 2018-12-20, paper")
     with get_client(sync_client=True) as client:
         ran = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
-    ordered = [task.name.split("-")[0] for task in sorted(ran, key=lambda task: task.start_time)]
+    ordered = [task.name.partition(" ")[2] for task in sorted(ran, key=lambda task: task.start_time)]
     files = [line.split(". ")[1].split(":")[0] for line in str(tasks.__doc__).splitlines() if line[:1].isdigit()]
     assert ordered == [_task_name(file) for file in files]
     assert all(task.state.name == "Completed" for task in ran)
@@ -136,8 +136,9 @@ def _task_name(file: str) -> str:
 
 
 def test_a_daily_run_shows_the_decision_the_report_with_its_plot_and_the_mlflow_run(finished: Any) -> None:
-    shown = _artifacts(_flow_runs("daily 2018-12-20")[0])
-    assert set(shown) == {"decision", "decision-document", "day-report", "mlflow-run"}
+    shown = _artifacts(_flow_runs("daily cheap, 2018-12-20, paper")[0])
+    assert set(shown) == {"decision", "orders", "decision-document", "day-report", "mlflow-run"}
+    assert [row["instrument"] for row in json.loads(shown["orders"])] == ["SPXSIM"]
     (row,) = json.loads(shown["decision"])
     assert (row["instrument"], row["action"], row["score_kind"]) == ("SPXSIM", "target", "margin")
     assert "data:image/png;base64,iVBOR" in shown["day-report"] and "Thursday 20 December 2018" in shown["day-report"]
@@ -158,7 +159,7 @@ def test_a_past_that_the_vendor_rewrote_is_a_table_in_prefect_and_a_line_of_the_
     stopped = daily(str(renamed), None, return_state=True)
     assert (first.session, first.exit_code) == (date(2018, 12, 17), 0)
     assert (stopped.name, stopped.type.value) == ("No trade: data", "COMPLETED")
-    shown = _artifacts(_flow_runs("daily 2018-12-18")[0])
+    shown = _artifacts(_flow_runs("daily rewritten, 2018-12-18, paper")[0])
     rows = json.loads(shown["restated-bars"])
     assert {(row["session"], row["field"], row["done"]) for row in rows} == {
         ("2018-12-13", field, "quarantined") for field in ("open", "high", "low", "close")
@@ -199,10 +200,12 @@ def test_bad_data_ends_in_a_completed_run_that_is_named_after_it_and_is_still_re
     ((_, notice),) = server.posted
     assert notice["title"] == "Nightdesk cheap 2018-12-21: no trade: data"
     page = str(notice["message"]).splitlines()[-1]
-    assert page.startswith("http://127.0.0.1:") and page.endswith(f"/runs/flow-run/{_flow_runs('daily 2018-12-21')[0].id}")
+    assert page.startswith("http://127.0.0.1:") and page.endswith(
+        f"/runs/flow-run/{_flow_runs('daily cheap, 2018-12-21, paper')[0].id}"
+    )
     assert (state.type.value, state.name) == ("COMPLETED", "No trade: data")
     assert "2018-12-21" in state.message
-    assert set(_artifacts(_flow_runs("daily 2018-12-21")[0])) == {"day-report"}
+    assert set(_artifacts(_flow_runs("daily cheap, 2018-12-21, paper")[0])) == {"day-report"}
 
 
 def test_a_backfill_plays_each_session_once_and_goes_on_behind_the_last(strategy: str) -> None:
@@ -211,7 +214,7 @@ def test_a_backfill_plays_each_session_once_and_goes_on_behind_the_last(strategy
     first = backfill(strategy, 3, return_state=True)
     again = backfill(strategy, 3, return_state=True)
     assert (first.name, again.name) == ("Played", "Nothing to play")
-    assert [len(_flow_runs(f"daily 2018-12-{day}")) for day in (27, 28, 31)] == [1, 1, 1]
+    assert [len(_flow_runs(f"daily cheap, 2018-12-{day}, backfill")) for day in (27, 28, 31)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("error", "asked"), [("TryAgain", 3), ("BadData", 1)])

@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.pages import Visit, is_seen, open_artifact, open_comparison, open_day, open_deployments, open_fits, visit
+from tests.pages import (
+    Visit,
+    is_seen,
+    open_artifact,
+    open_charts,
+    open_comparison,
+    open_day,
+    open_deployments,
+    open_fit,
+    open_fits,
+    open_form,
+    visit,
+)
 from tests.running import Up
 from tests.steps import STEPS
 
@@ -39,10 +51,9 @@ def test_deployments_page_lists_every_flow(page: Page, up: Up) -> None:
     assert {"daily", "submit", "backfill", "backtest"} <= set(text_of(page).splitlines())
 
 
-def test_form_of_a_day_asks_for_strategy_session_and_book(page: Page, up: Up) -> None:
-    deployment = up.api("GET", "/deployments/name/daily/daily")
-    page.goto(f"{up.prefect}/deployments/deployment/{deployment['id']}/run")
-    for name in ("strategy", "session", "mode"):
+def test_form_of_a_day_asks_for_strategy_session_and_book_and_offers_the_strategies_there_are(page: Page, up: Up) -> None:
+    open_form(page, up)
+    for name in ("strategy", "session", "mode", "listed", "name or path", "sp500_svc"):
         is_seen(page, name)
 
 
@@ -53,6 +64,9 @@ def test_page_of_a_day_shows_its_state_and_the_nine_tasks(page: Page, up: Up, da
     text = text_of(page)
     assert day_run["state"]["name"] in text
     assert "9 Task runs" in text
+    outcome = day_run["state"]["name"].lower()
+    assert {"sp500_svc", "paper", "session:2018-12-31", "trading day", f"outcome:{outcome}"} <= set(day_run["tags"])
+    is_seen(page, f"outcome:{outcome}")
 
 
 def test_report_of_a_day_shows_its_outcome_and_the_plot(page: Page, up: Up, day_run: Any) -> None:
@@ -76,6 +90,23 @@ def test_mlflow_lists_both_fits_of_the_experiment(page: Page, up: Up, day_run: A
     for text in ("fit 2018-12-03 (paper)", "fit 2018-11-29 (paper)", "test_accuracy"):
         is_seen(page, text)
     assert "2 matching runs" in text_of(page)
+
+
+def test_mlflow_describes_a_fit_and_leads_to_its_days_and_its_book(page: Page, up: Up, day_run: Any) -> None:
+    open_fit(page, up)
+    is_seen(page, "fitted after 2018-12-03")
+    is_seen(page, "last_day")
+    links = {link.get_attribute("href") for link in page.get_by_role("link").all()}
+    assert f"{up.prefect}/runs?tag=sp500_svc" in links
+    assert "http://127.0.0.1:4300/book?book=paper%2Fsp500_svc%2Fsp500_svc" in links
+    dataset, *_ = up.fits()[0]["inputs"]["dataset_inputs"]
+    is_seen(page, dataset["dataset"]["digest"])
+
+
+def test_mlflow_shows_what_differs_between_two_fits_with_their_pictures(page: Page, up: Up, day_run: Any) -> None:
+    open_charts(page, up)
+    for text in ("Comparison of fits", "Pictures of the test sessions", "confusion_matrix"):
+        is_seen(page, text)
 
 
 def test_mlflow_compares_the_fits_by_metrics_and_parameters(page: Page, up: Up, day_run: Any) -> None:

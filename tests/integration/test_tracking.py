@@ -1,6 +1,7 @@
 """MLflow as a sink: what it shows when it is there, what is kept when it is not, and never twice."""
 
 import hashlib
+import json
 import os
 import resource
 import signal
@@ -27,9 +28,13 @@ from nightdesk.wiring.orders import open_ledger
 from nightdesk.wiring.strategies import load_strategy
 from tests.forks import FORKS
 from tests.ledgers import append_fits
-from tests.tracked_runs import PNG, client_of, made_day_log, made_fit_log, new_tracker, runs_of, spooled
+from tests.tracking import PNG, client_of, made_day_log, made_fit_log, new_tracker, runs_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*type hint is inferred as AnyType:UserWarning")  # when pyfunc is imported
+
+
+def spooled(home: Path) -> list[Path]:
+    return sorted((home / "spool").glob("0*"))
 
 
 def exit_code_of(target: Callable[..., None], *values: object) -> int | None:
@@ -89,6 +94,32 @@ def test_a_fit_is_a_run_with_params_metrics_tags_and_files(logged: tuple[Path, s
     assert (folder / "plots" / "equity.png").read_bytes() == PNG
     assert (folder / "why.txt").read_text() == "because"
     assert spooled(home) == []
+
+
+def test_a_fit_and_its_experiment_are_described_and_its_pictures_are_images_that_can_be_compared(
+    logged: tuple[Path, str],
+) -> None:
+    home, run_id = logged
+    client = client_of(home)
+    assert client.get_run(run_id).data.tags["mlflow.note.content"] == "A **forest**."
+    assert client.get_model_version_by_alias("spx", "champion").description == "A **forest**."
+    assert client.get_experiment_by_name("spx").tags["mlflow.note.content"] == "One run for each fit."
+    images = {one.path.split("+")[0] for one in client.list_artifacts(run_id, "images")}
+    assert images == {"images/confusion_matrix"}
+
+
+def test_a_description_that_a_person_wrote_stays_and_a_view_that_is_lost_comes_back(home: Path) -> None:
+    new_tracker(home).log_fit(made_fit_log(home)[0], "fit/1")
+    client = client_of(home)
+    experiment = client.get_experiment_by_name("spx")
+    client.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "Mine.")
+    client.delete_experiment_tag(experiment.experiment_id, "mlflow.sharedViewState.fits")
+    new_tracker(home).log_fit(made_fit_log(home, n_trees=4)[0], "fit/2")
+    tags = client.get_experiment_by_name("spx").tags
+    assert tags["mlflow.note.content"] == "Mine."
+    view = json.loads(tags["mlflow.sharedViewState.fits"])
+    assert (view["name"], view["createdAt"]) == ("Fits", experiment.creation_time)
+    assert "metrics.`test_accuracy`" in json.loads(view["state"])["selectedColumns"]
 
 
 def test_the_metrics_belong_to_the_model_and_to_the_data_it_saw(logged: tuple[Path, str]) -> None:

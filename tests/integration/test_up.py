@@ -99,7 +99,7 @@ def test_backfill_is_deployed_and_has_no_schedule(up: Up) -> None:
 
 
 def test_run_from_prefects_page_completes_and_shows_what_was_decided(up: Up, day_run: Any) -> None:
-    assert (day_run["state_type"], day_run["name"]) == ("COMPLETED", "daily 2018-12-31")
+    assert (day_run["state_type"], day_run["name"]) == ("COMPLETED", "daily sp500_svc, 2018-12-31, paper")
     assert {"decision", "day-report", "mlflow-run"} <= set(up.artifacts(day_run))
 
 

@@ -1,5 +1,6 @@
-"""A small fit and a day as they are logged, and how to look at what MLflow then has."""
+"""A fit and a day as they are logged to MLflow, and what MLflow then has."""
 
+import base64
 import math
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from nightdesk.learning.model_file import TRUSTED_TYPES, load_model, save_model
 from nightdesk.tracking.tracker import DayLog, FitLog, Tracker
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
-PICTURES = {"plots/equity.png": PNG}
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+"""A picture of one pixel."""
+PICTURES = {"plots/equity.png": PNG, "confusion_matrix.png": PIXEL}
 
 
 def made_fit_log(home: Path, n_trees: int = 3) -> tuple[FitLog, Any]:
@@ -24,7 +27,9 @@ def made_fit_log(home: Path, n_trees: int = 3) -> tuple[FitLog, Any]:
     path, file_sha256 = save_model(estimator, home / "models")
     log = FitLog(
         experiment="spx",
+        experiment_note="One run for each fit.",
         run_name="fit 2018-12-31",
+        note="A **forest**.",
         registered_model="spx",
         params={"estimator": "forest"},
         metrics={"test_accuracy": 0.53, "n_test": 12.0},
@@ -66,7 +71,3 @@ def client_of(home: Path) -> mlflow.MlflowClient:
 def runs_of(home: Path) -> list[Any]:
     client = client_of(home)
     return list(client.search_runs([one.experiment_id for one in client.search_experiments()]))
-
-
-def spooled(home: Path) -> list[Path]:
-    return sorted((home / "spool").glob("0*"))
