@@ -26,7 +26,7 @@ from nightdesk.ledger.book import book_id, fill_events
 from nightdesk.ledger.file import canonical_json, ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.sessions import exchange_sessions
-from schemas.records import Book, CashEvent, Consent, Decision, Fill, Mark, ModelRef, Order, Run
+from schemas.records import Book, CashEvent, Consent, Decision, Fill, Gap, Mark, ModelRef, Order, Run
 from schemas.strategy import Strategy
 
 N_SESSIONS, N_SYMBOLS, ORDERS_A_SESSION = 2_520, 500, 20
@@ -71,6 +71,8 @@ def save_book(home: Path, made: MadeUp) -> Book:
             equity = equity + Decimal(str(round(float(equity) * float(np.sin(at)) * 0.01, 2)))
             flow = CAPITAL if at == 0 else Decimal(0)
             ledger.append_marks([Mark(book.book_id, session, equity / 10, equity - equity / 10, equity, flow, CAPITAL + at)])
+            if at:
+                ledger.append_gaps([_gap(book, session, equity)])
             if not last:
                 _fill(ledger, book, orders, opens)
     return book
@@ -189,9 +191,27 @@ def _body(book: Book, made: MadeUp, session: date, opens: date, orders: Sequence
     }
 
 
+def _gap(book: Book, session: date, equity: Decimal) -> Gap:
+    """Half a unit of money less than expected: slippage and fees."""
+    zero = Decimal(0)
+    parts = (zero, zero, zero, Decimal("-0.3"), Decimal("-0.2"), zero, zero)
+    return Gap(book.book_id, session, equity, Decimal("100.5"), Decimal(100), *parts)
+
+
 def _run(book: Book, decision: Decision, reason: str) -> Run:
     checks = {"passed": 27, "warnings": [f"a warning about {reason}"], "findings": []}
-    detail = {"checks": checks, "model": {"reason": "test accuracy 0.530 is above 0.500"}, "restated": {"sentence": ""}}
+    drift = {
+        "window": ["2010-01-04", "2014-12-31"],
+        "sessions": 63,
+        "inputs": {"open_minus_close": {"index": 0.05, "chance": 0.35, "word": "stable"}},
+        "predictions": {},
+    }
+    detail = {
+        "drift": drift,
+        "checks": checks,
+        "model": {"reason": "test accuracy 0.530 is above 0.500"},
+        "restated": {"sentence": ""},
+    }
     at = datetime.fromisoformat(str(decision.envelope["decided_at"]))
     named = (str(decision.envelope["run_id"]), book.book_id, decision.session, "scheduled", True)
     return Run(*named, at, at + timedelta(seconds=4), "traded", reason, 0, decision.sha256, detail)  # type: ignore[arg-type]  # "scheduled" is an origin

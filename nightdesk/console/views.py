@@ -9,6 +9,7 @@ from nightdesk.consent import words
 from nightdesk.consent.evidence import LimitUse, asks_for_consent, limit_uses
 from nightdesk.console.course import Course
 from nightdesk.console.events import Event, missing_session, next_events
+from nightdesk.console.watched import GapTable, Learning, Watched, gap_table, learning, watched
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger.book import UNATTRIBUTED, cash
 from nightdesk.ledger.decisions import OPEN_STATUSES
@@ -17,6 +18,8 @@ from schemas.outcomes import ENDINGS, RUNBOOK
 from schemas.records import Book, Control, Decision, Fill, Mark, ModelRef, Order, Restatement, Run
 from schemas.strategy import Strategy
 
+RUNS_LOOKED_AT = 3
+"""The newest run may be what followed an approval; the day before it knows more."""
 DAYS_SHOWN, ORDERS_SHOWN, MODELS_SHOWN, RESTATED_SHOWN = 15, 20, 8, 20
 POSITIONS_SHOWN = 25
 EMPTY: Mapping[str, Any] = {}
@@ -41,6 +44,7 @@ class Glance:
     positions: int
     cash: float
     beside: bool
+    watched: Watched
 
     @property
     def state(self) -> str:
@@ -106,6 +110,8 @@ class Page:
     restated: tuple[Restatement, ...]
     restated_sentence: str
     controls: tuple[Control, ...]
+    gaps: GapTable | None
+    learning: Learning
 
 
 def glances(ledgers: Sequence[Ledger], now: datetime) -> list[Glance]:
@@ -117,7 +123,11 @@ def glances(ledgers: Sequence[Ledger], now: datetime) -> list[Glance]:
 def glance(ledger: Ledger, book: Book, now: datetime) -> Glance:
     """A book at the instant `now`."""
     name = book.book_id
-    runs, mark, decision = ledger.recent_runs(name, 1), ledger.last_mark(name), ledger.last_decision(name, ordered=True)
+    runs, mark, decision = (
+        ledger.recent_runs(name, RUNS_LOOKED_AT),
+        ledger.last_mark(name),
+        ledger.last_decision(name, ordered=True),
+    )
     rows = ledger.equity_course(name)
     open_orders = tuple(ledger.orders(name, statuses=OPEN_STATUSES))
     asks = bool(decision and open_orders and asks_for_consent(decision) and not ledger.consent(decision.sha256))
@@ -139,6 +149,7 @@ def glance(ledger: Ledger, book: Book, now: datetime) -> Glance:
         positions=len(ledger.held(name)),
         cash=float(mark.cash) if mark else float(money),
         beside=beside,
+        watched=watched(ledger, book, decision, runs),
     )
 
 
@@ -146,17 +157,18 @@ def page_of(ledgers: Sequence[Ledger], book_id: str, now: datetime, every_positi
     """A book whole; its days and orders those before a session. Raises `Misconfigured` where there is no such book."""
     for ledger in ledgers:
         if book := ledger.book(book_id):
-            return _page(ledger, book, now, every_position, before)
+            paper = next((row for row in ledgers if row.path.stem == "paper"), ledger)
+            return _page(ledger, paper, book, now, every_position, before)
     raise Misconfigured.value("book", book_id, "a book of this home")
 
 
-def _page(ledger: Ledger, book: Book, now: datetime, every_position: bool, before: date | None) -> Page:
+def _page(ledger: Ledger, paper: Ledger, book: Book, now: datetime, every_position: bool, before: date | None) -> Page:
     seen = glance(ledger, book, now)
     days = ledger.recent_runs(book.book_id, DAYS_SHOWN, before)
     orders = ledger.recent_orders(book.book_id, ORDERS_SHOWN, before)
     fills = ledger.fills_of([order.order_id for order in orders])
     newest = ledger.recent_runs(book.book_id, DAYS_SHOWN)
-    held = _positions(ledger, seen)
+    held, fits = _positions(ledger, seen), _fits(ledger, seen)
     detail: Any = next((run.detail for run in newest if run.detail.get("checks")), EMPTY)
     body: Any = seen.decision.body if seen.decision else EMPTY
     return Page(
@@ -165,12 +177,14 @@ def _page(ledger: Ledger, book: Book, now: datetime, every_position: bool, befor
         orders=tuple((row, tuple(fill for fill in fills if fill.order_id == row.order_id)) for row in orders),
         days=tuple(days),
         limits=_limits(ledger, seen),
-        fits=_fits(ledger, seen),
+        fits=fits,
         checks=detail.get("checks", EMPTY),
         data=body.get("data", EMPTY),
         restated=tuple(ledger.restatements_of([run.run_id for run in newest], RESTATED_SHOWN)),
         restated_sentence=detail.get("restated", EMPTY).get("sentence", ""),
         controls=tuple(reversed(ledger.controls(book.book_id)[-5:])),
+        gaps=gap_table(ledger, seen.watched.last_gap),
+        learning=learning(paper, book, seen.decision, fits[0].model if fits else None),
     )
 
 

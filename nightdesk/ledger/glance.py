@@ -3,26 +3,68 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 
 from nightdesk.ledger import tables
 from nightdesk.ledger.file import LedgerFile
-from schemas.records import Fill, Mark, ModelRef, Order, Restatement, Run
+from schemas.records import Fill, Gap, Mark, ModelRef, Order, Replacement, Restatement, Run
 
 NANO = 1_000_000_000
 """Quantities have at most nine places: summed as whole billionths they lose nothing up to nine million shares."""
+NO_REPORT = "no report"
+"""The outcome of a heartbeat's row: a person was told that the session has no report."""
 
 
 class Glance(LedgerFile):
     """Reads whose cost does not grow with the years that a book has, but for one narrow row a session."""
 
     def recent_runs(self, book_id: str, n: int, before: date | None = None) -> list[Run]:
-        """The newest runs of sessions, newest first; of sessions before a day."""
+        """The newest runs of sessions, newest first, without a heartbeat's; of sessions before a day."""
         runs = tables.runs
-        query = sa.select(runs).where(runs.c.book_id == book_id, runs.c.session.is_not(None))
+        query = sa.select(runs).where(runs.c.book_id == book_id, runs.c.session.is_not(None), runs.c.outcome != NO_REPORT)
         query = query if before is None else query.where(runs.c.session < before)
         return self._records(Run, query.order_by(runs.c.session.desc(), runs.c.started_at.desc()).limit(n))
+
+    def told_of(self, book_id: str, n: int) -> list[tuple[Run, bool]]:
+        """The newest sessions that a heartbeat told a person of, newest first, and whether a run of theirs has ended since."""
+        runs, days = tables.runs, tables.runs.alias()
+        kind = sa.func.coalesce(days.c.detail["kind"].as_string(), "")
+        ended = sa.exists().where(
+            days.c.book_id == runs.c.book_id,
+            days.c.session == runs.c.session,
+            days.c.finished_at.is_not(None),
+            kind.not_in(("heartbeat", "submit")),
+        )
+        query = sa.select(runs, ended.label("ended")).where(runs.c.book_id == book_id, runs.c.outcome == NO_REPORT)
+        rows = self._rows(query.order_by(runs.c.session.desc(), runs.c.started_at.desc()).limit(n))
+        return [(Run(**{column.name: row[column.name] for column in runs.c}), bool(row["ended"])) for row in rows]
+
+    def last_gap(self, book_id: str) -> Gap | None:
+        gaps = tables.gaps
+        query = sa.select(gaps).where(gaps.c.book_id == book_id).order_by(gaps.c.session.desc()).limit(1)
+        found = self._records(Gap, query)
+        return found[0] if found else None
+
+    def gap_sums(self, book_id: str, names: Sequence[str]) -> dict[str, Any]:
+        """The sums of some columns of every gap of a book, as floats, with `since`, its first session, and the number of
+        `sessions`."""
+        gaps = tables.gaps
+        sums = [sa.func.sum(sa.cast(gaps.c[name], sa.Float)).label(name) for name in names]
+        counted = sa.func.min(gaps.c.session).label("since"), sa.func.count().label("sessions")
+        return dict(self._rows(sa.select(*counted, *sums).where(gaps.c.book_id == book_id))[0])
+
+    def n_marks(self, book_id: str) -> int:
+        """Sessions that a book has been marked in."""
+        marks = tables.marks
+        return int(self._rows(sa.select(sa.func.count().label("n")).where(marks.c.book_id == book_id))[0]["n"])
+
+    def recent_replacements(self, strategy: str, n: int) -> list[Replacement]:
+        """What was done last to the file of a strategy, newest first."""
+        rows = tables.replacements
+        query = sa.select(rows).where(rows.c.strategy == strategy)
+        return self._records(Replacement, query.order_by(rows.c.number.desc()).limit(n))
 
     def last_mark(self, book_id: str) -> Mark | None:
         marks = tables.marks
