@@ -131,7 +131,7 @@ def _ledgers(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _databases_of_one_test(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    folder = getattr(request.node, "funcargs", {}).get("tmp_path")
+    folder = (request.node.funcargs or {}).get("tmp_path")
     if folder and request.config.getoption("ledger") == "postgresql":
         from tests.homes import drop_databases_in
 
