@@ -10,11 +10,11 @@ unexport PYTHONHOME
 unexport UV_PYTHON
 unexport UV_SYSTEM_PYTHON
 
-.PHONY: help setup day test soak lint up bench peers lock screenshots clean
+.PHONY: help setup day test test-postgres soak lint up bench peers lock screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## make .venv from requirements.lock (the other targets do it by themselves)
 
@@ -23,6 +23,9 @@ day: $(READY) ## play the last 21 sessions of the sample market, on paper
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-postgres: $(READY) ## run the tests of days, orders and kills with every ledger on PostgreSQL
+	$(BIN)/python -m pytest --ledger postgresql -n 2 --dist loadfile
 
 soak: $(READY) ## run the long tests: years of days, a year at a broker with faults, every kill
 	$(BIN)/python -m pytest --timeout 3600 tests/soak/*.py

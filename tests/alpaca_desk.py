@@ -23,7 +23,6 @@ from nightdesk.day import order
 from nightdesk.day.opening import Closed
 from nightdesk.day.play import play_day
 from nightdesk.ledger.book import cash, holdings
-from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.orders.submit import Ended
 from nightdesk.settings import Settings
@@ -36,7 +35,8 @@ from tests.alpaca_account import NEW_YORK, NYSE, AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
 from tests.alpaca_stub import AlpacaStub, serving
 from tests.bars import clean_bars
-from tests.desks import strategy_file
+from tests.desks import settings_in, strategy_file
+from tests.homes import ledger_in
 from tests.strategy_documents import NO_MLFLOW
 from tests.yahoo_server import Listing, YahooServer, yahoo_server
 
@@ -77,8 +77,8 @@ class AlpacaDesk:
         )
         text = Path(self.strategy).read_text()
         Path(self.strategy).write_text(text.replace('name = "paper"', 'name = "alpaca"'))
-        self.here = Settings(
-            home=folder / "home",
+        self.here = settings_in(
+            folder / "home",
             mlflow_uri=NO_MLFLOW,
             yahoo_url=server.url,
             alpaca_url=stub.url,
@@ -116,7 +116,7 @@ class AlpacaDesk:
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
-        ledger = Ledger(ledger_file(self.here.home, "paper"))
+        ledger = ledger_in(self.here.home)
         try:
             yield ledger
         finally:

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from pydantic import SecretStr
 
 from nightdesk.settings import prepare_environment, settings
+from tests import on_postgres
 
 if TYPE_CHECKING:
     from tests.postgres_server import PostgresServer
 
+TESTS = Path(__file__).parent
 REQUIRED = frozenset(filter(None, os.environ.get("NIGHTDESK_REQUIRE", "").split(",")))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -32,6 +35,25 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis_settings.register_profile("untimed", deadline=None)  # machines are noisy
     hypothesis_settings.load_profile("untimed")
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--ledger", choices=("sqlite", "postgresql"), default="sqlite", help="where the ledgers of the tests are")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """On PostgreSQL only the files of tests/on_postgres.py."""
+    if config.getoption("ledger") == "sqlite" or collection_path.is_dir():
+        return None
+    return None if collection_path.relative_to(TESTS).as_posix() in on_postgres.FILES else True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("ledger") == "sqlite":
+        return
+    left_out = [item for item in items if getattr(item, "originalname", item.name) in on_postgres.ONLY_SQLITE]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def require(name: str, missing: str) -> None:
@@ -88,3 +110,29 @@ def postgres() -> "Iterator[PostgresServer]":
         require("postgres", HOW)
     with serving() as server:
         yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ledgers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With `--ledger postgresql`, tests and the processes that they start find the server that has the databases of all homes."""
+    if request.config.getoption("ledger") == "sqlite":
+        yield
+        return
+    from tests.homes import SERVER, TEMPLATE, save_template
+
+    server: PostgresServer = request.getfixturevalue("postgres")
+    server.execute(f"create database {TEMPLATE}")
+    save_template(SecretStr(server.address(TEMPLATE)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SERVER, server.address())
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _databases_of_one_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    folder = (request.node.funcargs or {}).get("tmp_path")
+    if folder and request.config.getoption("ledger") == "postgresql":
+        from tests.homes import drop_databases_in
+
+        drop_databases_in(folder)

@@ -9,6 +9,7 @@ from nightdesk.day.play import play_day
 from nightdesk.settings import CHECKOUT, Settings
 from schemas.records import Mode
 from schemas.reports import DayReport
+from tests.homes import ledgers_of
 
 SEED = CHECKOUT / "strategies" / "sp500_svc.toml"
 CHEAP = {"estimator": '"sklearn.neighbors.NearestCentroid"'}
@@ -28,7 +29,9 @@ def strategy_file(folder: Path, **changes: str) -> str:
 
 def settings_in(home: Path, **changes: str) -> Settings:
     """The settings of a desk in a home of its own."""
-    return Settings(home=home, **changes)
+    place = ledgers_of(home)
+    own = {} if isinstance(place, Path) else {"ledger": place}
+    return Settings(**{"home": home, **own, **changes})
 
 
 def played(strategy: str, session: str, home: Path, mode: Mode = "paper", **changes: str) -> DayReport:

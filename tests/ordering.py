@@ -32,6 +32,7 @@ from schemas.strategy import Strategy
 from tests.alpaca_account import AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
 from tests.alpaca_world import evening
+from tests.desks import settings_in
 from tests.paper_market import SESSIONS, PaperMarket
 
 DAY, NEXT = SESSIONS[0], SESSIONS[1]
@@ -80,7 +81,7 @@ class OrderingHome:
 
     @property
     def here(self) -> Settings:
-        return Settings(home=self.home)
+        return settings_in(self.home)
 
     @property
     def strategy(self) -> Strategy:

@@ -20,6 +20,7 @@ import psutil
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from tests.canaries import KEY_ID, SECRET_KEY, notify_address
+from tests.homes import ledger_environment
 
 NIGHTDESK = [sys.executable, "-c", "from nightdesk.cli import main; main()"]
 PLAY_SESSION = """
@@ -105,7 +106,8 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     person.mkdir(parents=True, exist_ok=True)
     foreign = ("NIGHTDESK_", "PREFECT_", "MLFLOW_", "XDG_", "MPLCONFIGDIR")
     own = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
-    return own | {"HOME": str(person), "NIGHTDESK_HOME": str(folder / "home")} | more
+    home = folder / "home"
+    return own | {"HOME": str(person), "NIGHTDESK_HOME": str(home)} | ledger_environment(home) | more
 
 
 def play_session(folder: Path, session: str) -> None:

@@ -15,13 +15,14 @@ from nightdesk.consent.waiting import Waiting, waiting
 from nightdesk.day.opening import Closed
 from nightdesk.day.play import play_day
 from nightdesk.errors import NightdeskError
-from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.orders.submit import Ended
 from nightdesk.settings import Settings
 from nightdesk.submission import submit_newest
 from schemas.records import Decision, Mode, Order, Run
 from schemas.reports import DayReport
+from tests.desks import settings_in
+from tests.homes import copy_ledgers, edited_rows, ledger_in
 from tests.strategy_documents import NO_MLFLOW, saved, seed, with_key
 
 BOOK = "paper/cheap/cheap"
@@ -41,12 +42,13 @@ class Desk:
 
     def __init__(self, folder: Path, **changes: object) -> None:
         self.strategy = confirming(folder, **changes)
-        self.here = Settings(home=folder / "home", mlflow_uri=NO_MLFLOW)
+        self.here = settings_in(folder / "home", mlflow_uri=NO_MLFLOW)
 
     def copied_to(self, folder: Path) -> "Desk":
         copy = Desk.__new__(Desk)
-        shutil.copytree(self.here.home, folder / "home")
-        copy.strategy, copy.here = self.strategy, Settings(home=folder / "home", mlflow_uri=NO_MLFLOW)
+        shutil.copytree(self.home, folder / "home")
+        copy_ledgers(self.home, folder / "home")
+        copy.strategy, copy.here = self.strategy, settings_in(folder / "home", mlflow_uri=NO_MLFLOW)
         return copy
 
     @property
@@ -59,7 +61,7 @@ class Desk:
         return made
 
     def ledger(self, ask: Callable[[Ledger], Any]) -> Any:
-        with closing(Ledger(ledger_file(self.home, "paper"))) as ledger:
+        with closing(ledger_in(self.home)) as ledger:
             return ask(ledger)
 
     def decision(self) -> Decision:
@@ -75,16 +77,14 @@ class Desk:
         return found
 
     def waiting(self) -> Waiting:
-        return waiting(self.home, WallClock().now(), lambda _: {})
+        return waiting(self.here.ledgers, WallClock().now(), lambda _: {})
 
     def submit(self) -> Ended:
         return submit_newest(self.strategy, "paper", self.here)
 
     def edit(self, statement: str) -> None:
-        """Change the ledger's file behind the desk's back."""
-        with closing(sqlite3.connect(ledger_file(self.home, "paper"))) as connection:
-            assert connection.execute(statement).rowcount == 1
-            connection.commit()
+        """Change one row of the ledger behind the desk's back."""
+        assert edited_rows(self.home, statement) == 1
 
     def at_the_broker(self) -> int:
         """How many orders the paper broker ever took."""

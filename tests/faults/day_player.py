@@ -48,7 +48,8 @@ def fatal(function: Callable[..., Any], moment: str) -> Callable[..., Any]:
 def play_and_die(strategy: str, session: date, home: Path, boundary: str, ledger: str = "") -> None:
     owner, name, moment = BOUNDARIES[boundary]
     setattr(owner, name, fatal(getattr(owner, name), moment))
-    play_day(strategy, session, "paper", "manual", settings_in(home, mlflow_uri=NO_MLFLOW, ledger=ledger))
+    here = settings_in(home, mlflow_uri=NO_MLFLOW, **({"ledger": ledger} if ledger else {}))
+    play_day(strategy, session, "paper", "manual", here)
 
 
 def play_at_the_barrier(strategy: str, session: date, home: Path, start: Barrier, answers: Any) -> None:

@@ -83,7 +83,7 @@ def submit_at_the_barrier(home: OrderingHome, start: Barrier, answers: Any) -> N
 
 def hold_the_lock_and_run(home: OrderingHome, command: list[str], environment: dict[str, str]) -> None:
     """What a day does: lock the account, and pass the lock on to the process that orders."""
-    with only_writer(home.here.home / "locks", account_lock(home.strategy, "paper")) as lock:
+    with only_writer(home.here.locks, account_lock(home.strategy, "paper")) as lock:
         assert lock is not None
         subprocess.run([*command, "--lock", str(lock)], env=environment, pass_fds=(lock,), cwd=ROOT, check=True)
 

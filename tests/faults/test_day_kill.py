@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from nightdesk.ledger.file import ledger_file
-from nightdesk.ledger.store import Ledger
 from schemas import identities
 from schemas.records import Decision, Fill, Mark, Order, Run
 from schemas.reports import DayReport
 from tests.desks import played, strategy_file
 from tests.faults.day_player import BOUNDARIES, NO_MLFLOW, play_and_die, play_at_the_barrier
 from tests.forks import FORKS, start_fork_server
+from tests.homes import ledger_in
 
 BOOK = "paper/cheap/cheap"
 DAY, NEXT = "2018-12-03", "2018-12-04"
@@ -37,7 +36,7 @@ class Books:
 
 
 def books_of(home: Path) -> Books:
-    ledger = Ledger(ledger_file(home, "paper"))
+    ledger = ledger_in(home)
     sessions = sorted(ledger.decided_sessions(BOOK))
     made = {session: decision for session in sessions if (decision := ledger.decision(BOOK, session))}
     orders, fills, marks, runs = ledger.orders(BOOK), ledger.fills(BOOK), ledger.marks(BOOK), ledger.runs(BOOK)

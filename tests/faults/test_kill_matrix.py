@@ -22,6 +22,7 @@ from tests.alpaca_world import evening
 from tests.faults.holding_stub import HELD, WAIT_S, HoldingStub
 from tests.faults.order_player import order, order_and_die
 from tests.forks import FORKS, start_fork_server
+from tests.homes import copy_ledgers
 from tests.ordering import NEXT, PRICE, OrderingHome, new_account, ordering_file
 
 PLACES = ("before intent", "after intent", "about to send", *HELD, "answer received", "recorded", "reported")
@@ -44,6 +45,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def copied(seeded: dict[str, Path], broker: str, folder: Path, url: str = "") -> OrderingHome:
     shutil.copytree(seeded[broker], folder, dirs_exist_ok=True)
+    copy_ledgers(seeded[broker] / "home", folder / "home")
     return OrderingHome(folder / "home", str(folder / "orders.toml"), url)
 
 

@@ -18,6 +18,7 @@ from tests.faults import order_player
 from tests.faults.holding_stub import WAIT_S, HoldingStub
 from tests.faults.order_player import hold_the_lock_and_run, submit_at_the_barrier
 from tests.forks import FORKS
+from tests.homes import ledger_environment
 from tests.ordering import OrderingHome, new_account, ordering_file
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,7 @@ def command(home: OrderingHome) -> list[str]:
 
 def environment(home: OrderingHome) -> dict[str, str]:
     keys = {"APCA_API_KEY_ID": KEY_ID, "APCA_API_SECRET_KEY": SECRET_KEY, "NIGHTDESK_ALPACA_URL": home.url}
-    return {**os.environ, **keys, "NIGHTDESK_HOME": str(home.home), "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **keys, "NIGHTDESK_HOME": str(home.home), "PYTHONPATH": str(ROOT), **ledger_environment(home.home)}
 
 
 def test_the_command_submits_without_prefect_mlflow_and_scikit_learn(tmp_path: Path) -> None:

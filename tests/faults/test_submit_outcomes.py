@@ -20,6 +20,7 @@ from tests.alpaca_faults import BY_CLIENT_ID, HTML, MODES, ORDERS, Fault
 from tests.alpaca_replies import new_york
 from tests.alpaca_stub import AlpacaStub, serving
 from tests.alpaca_world import evening
+from tests.homes import copy_ledgers
 from tests.ordering import DAY, NEXT, NYSE, OrderingHome, new_account, ordering_file
 from tests.paper_market import SESSIONS
 
@@ -109,6 +110,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def ordering(pristine: Path, tmp_path: Path) -> Iterator[Ordering]:
     shutil.copytree(pristine, tmp_path, dirs_exist_ok=True)
+    copy_ledgers(pristine / "home", tmp_path / "home")
     with serving(AlpacaStub(new_account())) as stub:
         yield Ordering(tmp_path, stub)
 

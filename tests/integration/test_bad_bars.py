@@ -13,6 +13,7 @@ from nightdesk.market.sample import SampleSource
 from nightdesk.wiring import markets
 from schemas.bars import Bars
 from tests.desks import played, strategy_file
+from tests.homes import ledgers_of
 from tests.strategy_documents import NO_MLFLOW
 
 SESSION = "2018-12-27"
@@ -54,7 +55,7 @@ def test_a_bad_bar_ends_the_day_before_anything_is_stored(
     assert (report.outcome, report.exit_code) == ("no trade: data", 3)
     assert named in report.reason and "^GSPC" in report.reason and "Traceback" not in report.reason
     assert not (tmp_path / "store").exists() and not (tmp_path / "models").exists() and not (tmp_path / "decisions").exists()
-    (row,) = book_statuses(tmp_path)
+    (row,) = book_statuses(ledgers_of(tmp_path))
     assert (row["outcome"], row["opened"], row["sessions"]) == ("no trade: data", None, 0)
 
 

@@ -12,6 +12,7 @@ from nightdesk.cli import main
 from nightdesk.ledger.status import book_statuses
 from nightdesk.settings import settings
 from tests.desks import SEED, strategy_file
+from tests.homes import ledger_environment
 from tests.strategy_documents import NO_MLFLOW
 
 NIGHTDESK = Path(sys.executable).parent / "nightdesk"
@@ -20,7 +21,7 @@ NIGHTDESK = Path(sys.executable).parent / "nightdesk"
 def run(words: list[str], home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("NIGHTDESK_", "PREFECT_"))}
     home.mkdir(parents=True, exist_ok=True)
-    environ = kept | {"NIGHTDESK_HOME": str(home)} | environment
+    environ = kept | {"NIGHTDESK_HOME": str(home)} | ledger_environment(home) | environment
     command = [str(NIGHTDESK), *words]
     return subprocess.run(command, cwd=home, env=environ, capture_output=True, text=True, timeout=110, check=False)
 
@@ -30,7 +31,8 @@ def run_here(
 ) -> tuple[int, str, str]:
     """The same in this process, which is quicker: exit code, standard output, standard error."""
     patch.setattr(sys, "argv", ["nightdesk", *words])
-    patch.setenv("NIGHTDESK_HOME", str(home))
+    for key, value in {"NIGHTDESK_HOME": str(home), **ledger_environment(home)}.items():
+        patch.setenv(key, value)
     patch.setenv("NIGHTDESK_PREFECT_API_URL", "http://127.0.0.1:9/api")
     settings.cache_clear()
     with pytest.raises(SystemExit) as ended:

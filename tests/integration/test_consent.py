@@ -16,6 +16,7 @@ from nightdesk.errors import Misconfigured, NightdeskError, OutOfSync
 from nightdesk.ledger.halts import submit_halt
 from tests.desks import played
 from tests.forks import FORKS
+from tests.homes import ledgers_of
 from tests.integration.test_cli import run, run_here
 from tests.strategy_documents import NO_MLFLOW
 from tests.waiting_books import BOOK, MONDAY, TUESDAY, Desk, approve_at_the_barrier, confirming, submitted_here
@@ -102,7 +103,7 @@ def test_without_an_answer_the_order_expires_and_the_next_day_asks_anew(desk: De
 
 @pytest.mark.usefixtures("in_one_process")
 def test_after_a_halt_nothing_can_be_approved_but_all_can_be_rejected(desk: Desk) -> None:
-    submit_halt(desk.home, BOOK, "bob", AT, "a rumour")
+    submit_halt(desk.here.ledgers, BOOK, "bob", AT, "a rumour")
     refused = refusal(desk)
     assert refused.exit_code == 4 and "is HALTED by bob (a rumour)" in refused.message
     (evidence,) = desk.waiting().evidence
@@ -112,8 +113,8 @@ def test_after_a_halt_nothing_can_be_approved_but_all_can_be_rejected(desk: Desk
 
 
 def test_a_halt_between_approval_and_submission_keeps_the_order_back(desk: Desk) -> None:
-    append_answer(desk.home, desk.decision().sha256, "approve", "ana", AT)
-    submit_halt(desk.home, "", "bob", AT, "a rumour")
+    append_answer(desk.here.ledgers, desk.decision().sha256, "approve", "ana", AT)
+    submit_halt(desk.here.ledgers, "", "bob", AT, "a rumour")
     assert desk.submit().outcome == "no trade: halted" and desk.at_the_broker() == 0
 
 
@@ -141,7 +142,7 @@ def test_what_is_not_as_it_was_decided_cannot_be_approved(what: str, desk: Desk)
 
 
 def test_an_order_that_was_edited_after_its_approval_does_not_leave(desk: Desk) -> None:
-    append_answer(desk.home, desk.decision().sha256, "approve", "ana", AT)
+    append_answer(desk.here.ledgers, desk.decision().sha256, "approve", "ana", AT)
     desk.edit("update orders set quantity = '34'")
     ended = desk.submit()
     assert ended.exit_code == 6 and "is not what was decided" in ended.reason and desk.at_the_broker() == 0
@@ -159,7 +160,7 @@ def test_an_order_that_was_edited_after_its_approval_does_not_leave(desk: Desk) 
 )
 def test_a_name_of_no_decision_is_refused(name: str, why: str, desk: Desk) -> None:
     with pytest.raises(Misconfigured, match=why):
-        append_answer(desk.home, name, "approve", "ana", AT)
+        append_answer(desk.here.ledgers, name, "approve", "ana", AT)
 
 
 @pytest.mark.timeout(300)
@@ -206,7 +207,7 @@ def test_evidence_says_what_the_ledger_knows(desk: Desk) -> None:
 
 def test_evidence_shows_the_drift_from_a_newer_close(desk: Desk) -> None:
     newer = {"SPXSIM": Close(date(2018, 12, 4), 2700.059)}
-    evidence = evidence_named(desk.home, desk.decision().sha256, lambda _: newer)
+    evidence = evidence_named(desk.here.ledgers, desk.decision().sha256, lambda _: newer)
     assert evidence.orders[0].drift == pytest.approx(2700.059 / 2790.370117 - 1)
     assert dict(facts(evidence))["Price since"] == "SPXSIM: -3.24%, 2,700.06 USD at the close of 2018-12-04"
 
@@ -259,4 +260,4 @@ def test_approve_command_submits_and_prints_what_came_of_it(desk: Desk) -> None:
 
 
 def test_consent_in_an_empty_home_says_that_nothing_waits(tmp_path: Path) -> None:
-    assert waiting(tmp_path, WallClock().now(), lambda _: {}).evidence == ()
+    assert waiting(ledgers_of(tmp_path), WallClock().now(), lambda _: {}).evidence == ()

@@ -19,13 +19,13 @@ from nightdesk.day.opening import Closed, open_day
 from nightdesk.day.play import play_day
 from nightdesk.errors import Misconfigured
 from nightdesk.market.sample import SampleSource
-from nightdesk.settings import Settings
 from schemas.bars import Bars
 from schemas.reports import DayReport
 from tests.alpaca_account import AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
 from tests.alpaca_openapi import what_is_wrong
 from tests.alpaca_stub import AlpacaStub, serving
+from tests.desks import settings_in
 from tests.strategy_documents import NO_MLFLOW
 from tests.waiting_books import Desk, submitted_here
 from tests.yahoo_server import Listing, YahooServer, yahoo_server
@@ -49,7 +49,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[YahooServer]:
 def living(folder: Path, server: YahooServer, **changes: object) -> Desk:
     estimator = "sklearn.neighbors.NearestCentroid"
     desk = Desk(folder, market__source="yahoo", market__late_bar_wait_min=0, model__estimator=estimator, **changes)
-    desk.here = Settings(home=folder / "home", mlflow_uri=NO_MLFLOW, yahoo_url=server.url)
+    desk.here = settings_in(folder / "home", mlflow_uri=NO_MLFLOW, yahoo_url=server.url)
     return desk
 
 
@@ -63,11 +63,11 @@ def test_an_approval_counts_until_0925_in_new_york_and_not_after(tmp_path: Path,
     desk = living(tmp_path, server)
     assert day(desk).outcome == "waiting"
     server.now = LAST_MINUTE
-    (evidence,) = waiting(desk.home, LAST_MINUTE, lambda _: {}).evidence
+    (evidence,) = waiting(desk.here.ledgers, LAST_MINUTE, lambda _: {}).evidence
     assert evidence.deadline == datetime(2018, 12, 21, 14, 25, tzinfo=UTC)
     assert answer_by(evidence).startswith("Friday 21 December 2018, 09:25 New York time")
     server.now = TOO_LATE
-    assert waiting(desk.home, TOO_LATE, lambda _: {}).evidence == ()
+    assert waiting(desk.here.ledgers, TOO_LATE, lambda _: {}).evidence == ()
     with pytest.raises(Misconfigured, match="is too late: nothing leaves any more for the open of 2018-12-21"):
         answered(desk.here, evidence.decision_sha256, "approve", "ana")
     ended = desk.submit()

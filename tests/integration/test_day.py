@@ -10,11 +10,13 @@ import pytest
 from nightdesk.day.opening import Closed, open_day
 from nightdesk.day.play import play_day
 from nightdesk.errors import Misconfigured
+from nightdesk.ledger.file import ledgers_in
 from nightdesk.ledger.status import book_statuses
 from nightdesk.market.store import BarStore
 from nightdesk.performance.report import as_document, from_document
 from schemas.reports import DayReport
 from tests.desks import played, settings_in, strategy_file
+from tests.homes import ledger_in, ledgers_of
 from tests.strategy_documents import NO_MLFLOW
 
 WEEK = ["2018-12-20", "2018-12-21", "2018-12-24", "2018-12-26", "2018-12-27"]
@@ -91,16 +93,16 @@ def test_the_report_survives_the_way_to_json_and_back(week: list[DayReport]) -> 
 
 
 def test_status_shows_the_book_as_the_last_day_left_it(week: list[DayReport], home: Path) -> None:
-    (row,) = book_statuses(home)
+    (row,) = book_statuses(ledgers_of(home))
     assert (row["session"], row["equity"], row["sessions"]) == (WEEK[-1], week[-1].equity, len(WEEK))
 
 
 def test_paper_and_backfill_are_distinct_books_in_distinct_files(week: list[DayReport], strategy: str, home: Path) -> None:
-    before = book_statuses(home)[0]
+    before = book_statuses(ledgers_of(home))[0]
     other = played(strategy, WEEK[0], home, mode="backfill")
     assert other.equity == 100_000.0 and other.decision_sha256 != week[0].decision_sha256
-    assert {path.stem for path in (home / "ledger").glob("*.sqlite")} == {"paper", "backfill"}
-    assert before in book_statuses(home)
+    assert {place.stem for place in ledgers_in(ledgers_of(home))} == {"paper", "backfill"}
+    assert before in book_statuses(ledgers_of(home))
 
 
 def test_without_a_session_the_sample_opens_in_2018_and_plays_the_next_one(tmp_path: Path) -> None:
@@ -142,7 +144,7 @@ def test_a_day_that_is_no_session_is_refused_with_its_range(session: str, said: 
     with pytest.raises(Misconfigured, match=session) as refused:
         played(strategy_file(tmp_path), session, tmp_path, mlflow_uri=NO_MLFLOW)
     assert said in refused.value.message
-    assert not (tmp_path / "store").exists() and book_statuses(tmp_path) == []
+    assert not (tmp_path / "store").exists() and book_statuses(ledgers_of(tmp_path)) == []
 
 
 def test_a_session_that_the_book_has_passed_undecided_is_refused(week: list[DayReport], strategy: str, home: Path) -> None:
@@ -193,12 +195,10 @@ def test_bars_are_stored_once_however_often_a_day_runs(week: list[DayReport], ho
 
 
 def test_a_fit_that_never_reached_mlflow_is_logged_when_its_session_runs_again(tmp_path: Path) -> None:
-    from nightdesk.ledger.file import ledger_file
-    from nightdesk.ledger.store import Ledger
 
     strategy = strategy_file(tmp_path)
     first = played(strategy, "2018-12-20", tmp_path)
-    ledger = Ledger(ledger_file(tmp_path, "paper"))
+    ledger = ledger_in(tmp_path)
     ledger.set_mlflow_run(ledger.models("paper/cheap/cheap")[0].model_id, "")
     again = played(strategy, "2018-12-20", tmp_path, mlflow_uri=f"sqlite:///{tmp_path}/empty/mlflow.db")
     (model,) = ledger.models("paper/cheap/cheap")

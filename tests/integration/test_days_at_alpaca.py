@@ -36,7 +36,7 @@ def desk(tmp_path: Path) -> Iterator[AlpacaDesk]:
 
 
 def release(desk: AlpacaDesk) -> None:
-    submit_release(desk.here.home, BOOK, "ana", desk.now(), "all is explained")
+    submit_release(desk.here.ledgers, BOOK, "ana", desk.now(), "all is explained")
 
 
 def test_an_order_waits_for_the_evening_fills_at_the_open_and_is_settled(
@@ -56,8 +56,8 @@ def test_an_order_waits_for_the_evening_fills_at_the_open_and_is_settled(
     assert (fill["quantity"], second.holdings) == (float(sent["qty"]), {"SPY": float(sent["qty"])})
     desk.require_equal()
     assert not [row for row in desk.events(BOOK)[1] if row.kind == "dividend"], "bought at the ex-date's open"
-    assert {row["book"] for row in book_statuses(desk.here.home)} == {BOOK, REST}
-    (rest,) = [row for row in book_statuses(desk.here.home) if row["book"] == REST]
+    assert {row["book"] for row in book_statuses(desk.here.ledgers)} == {BOOK, REST}
+    (rest,) = [row for row in book_statuses(desk.here.ledgers) if row["book"] == REST]
     assert (rest["cash"], rest["equity"]) == (float(BESIDE), None)
 
 

@@ -15,14 +15,13 @@ from nightdesk.day.flatten import flatten_book
 from nightdesk.day.lineage import traced_order, traced_session
 from nightdesk.day.replay import replays
 from nightdesk.errors import Misconfigured, TryAgain
-from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.halts import submit_halt
-from nightdesk.ledger.store import Ledger
 from schemas.records import Consent, Order
 from schemas.reports import DayReport
 from tests.desks import played, settings_in
 from tests.faults.flatten_player import AT, BOUNDARIES, flatten_and_die
 from tests.forks import FORKS, start_fork_server
+from tests.homes import copy_ledgers, ledger_in, ledgers_of
 from tests.strategy_documents import NO_MLFLOW, saved, seed, with_key
 
 BOOK = "paper/cheap/cheap"
@@ -47,14 +46,14 @@ def flatten(path: str, home: Path) -> tuple[str, int]:
 
 
 def orders(home: Path) -> list[Order]:
-    ledger = Ledger(ledger_file(home, "paper"))
+    ledger = ledger_in(home)
     found = sorted(ledger.orders(BOOK), key=lambda order: (order.decided_session, order.attempt))
     ledger.close()
     return found
 
 
 def approve(home: Path, report: DayReport) -> None:
-    ledger = Ledger(ledger_file(home, "paper"))
+    ledger = ledger_in(home)
     ledger.append_consent(Consent(report.decision_sha256, BOOK, report.session, "approve", "bob", AT))
     ledger.close()
 
@@ -89,7 +88,7 @@ def test_all_that_is_held_is_sold_at_the_next_open_by_a_second_attempt_that_need
     assert flatten(path, home) == ("traded", 0)
     assert len(orders(home)) == 2, "a second flatten finds it on its way"
 
-    ledger = Ledger(ledger_file(home, "paper"))
+    ledger = ledger_in(home)
     first, second = (ledger.decision(BOOK, date.fromisoformat(TUESDAY), attempt) for attempt in (1, 2))
     assert first is not None and second is not None
     consent = ledger.consent(second.sha256)
@@ -134,7 +133,7 @@ def test_the_size_of_an_order_that_closes_is_no_hindrance_to_a_person_but_is_one
 
 def test_a_halt_of_every_book_stands_above_a_flatten_and_is_named(tmp_path: Path) -> None:
     path, home = holding(tmp_path)
-    submit_halt(home, "", "bob", AT, "odd prices")
+    submit_halt(ledgers_of(home), "", "bob", AT, "odd prices")
     assert flatten(path, home) == ("no trade: halted", 0)
     assert [order.quantity for order in orders(home) if order.quantity < 0] == []
 
@@ -162,6 +161,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]
 def test_a_flatten_that_is_killed_and_run_again_sells_once(boundary: str, held: tuple[str, Path], tmp_path: Path) -> None:
     path, home = held[0], tmp_path / "home"
     shutil.copytree(held[1], home)
+    copy_ledgers(held[1], home)
     child = FORKS.Process(target=flatten_and_die, args=(path, home, boundary))
     child.start()
     child.join(timeout=60)
@@ -189,6 +189,6 @@ def test_stop_says_what_it_did_whether_or_not_prefect_is_at_hand(
     assert said[1].startswith("HALTED: the paper book") and "No Prefect server can be reached" in said[2]
     stop(path, "flatten", "all of it")
     assert capsys.readouterr().out.splitlines()[-1] == "No change: the book holds nothing, and no order of it is open"
-    ledger = Ledger(ledger_file(home, "paper"))
+    ledger = ledger_in(home)
     assert [(row.state, row.reason) for row in ledger.controls(BOOK)] == [("HALTED", "enough"), ("REDUCING", "all of it")]
     ledger.close()

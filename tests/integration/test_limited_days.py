@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from nightdesk.brokers.paper import PaperBroker
 from nightdesk.day.opening import open_day
 from nightdesk.day.replay import replays
-from nightdesk.ledger.file import canonical_json, ledger_file
+from nightdesk.ledger.file import canonical_json
 from nightdesk.ledger.store import Ledger
-from nightdesk.settings import Settings
 from schemas.records import Order
 from schemas.reports import DayReport
 from tests.desks import played, settings_in
 from tests.forks import FORKS
+from tests.homes import ledger_environment, ledger_in
 from tests.strategy_documents import NO_MLFLOW, saved, seed, two_instruments, with_key
 
 BOOK = "paper/cheap/cheap"
@@ -47,11 +48,13 @@ def nightdesk(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own, where neither Prefect nor MLflow nor a network answers."""
     dead = {"NIGHTDESK_PREFECT_API_URL": "http://127.0.0.1:9/api", "NIGHTDESK_MLFLOW_URI": NO_MLFLOW, "NIGHTDESK_HOME": str(home)}
     command = [*NIGHTDESK, *words]
-    return subprocess.run(command, env=os.environ | dead, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(
+        command, env=os.environ | dead | ledger_environment(home), capture_output=True, text=True, timeout=110, check=False
+    )
 
 
 def orders(home: Path) -> list[Order]:
-    ledger = Ledger(ledger_file(home, "paper"))
+    ledger = ledger_in(home)
     found = ledger.orders(BOOK)
     ledger.close()
     return found
@@ -131,7 +134,7 @@ def test_a_breached_daily_loss_halts_the_book_until_a_person_releases_it(tmp_pat
     assert halted.outcome == "no trade: halted" and list(halted.holdings) == ["SPXSIM"]
     assert "limits.max_daily_loss 2.50%" in halted.reason and halted.control["who"] == "nightdesk"
     assert play(path, THURSDAY, home).outcome == "no trade: halted"
-    ledger = Ledger(ledger_file(home, "paper"))
+    ledger = ledger_in(home)
     assert [(row.state, row.who) for row in ledger.controls(BOOK)] == [("HALTED", "nightdesk")]
     ledger.close()
     assert nightdesk(home, "resume", "--reason", "seen").returncode == 0
@@ -165,10 +168,10 @@ def test_decisions_under_a_halt_are_replayed_to_the_same_bytes_also_after_the_re
 
 def tampered(home: Path, **changes: object) -> None:
     """Another hand in the ledger between the commit and the request: the orders have these values now."""
-    ledger = Ledger(ledger_file(home, "paper"))
+    ledger = ledger_in(home)
     with ledger.engine.begin() as connection:
         for name, value in changes.items():
-            connection.exec_driver_sql(f"update orders set {name} = ?", (value,))
+            connection.execute(sa.text(f"update orders set {name} = :value"), {"value": value})
     ledger.close()
 
 
@@ -208,7 +211,7 @@ def test_the_final_request_is_checked_again_immediately_before_it_leaves(
 def test_orders_of_the_account_are_counted_in_the_ledger_and_a_second_one_on_a_side_is_held_back(tmp_path: Path) -> None:
     path, home = strategy(tmp_path, max_orders_per_instrument=1), tmp_path / "home"
     assert play(path, MONDAY, home).outcome == "traded"
-    ledger = Ledger(ledger_file(home, "paper"))
+    ledger = ledger_in(home)
     (first,) = ledger.orders(BOOK)
     made = ledger.decision(BOOK, first.decided_session)
     assert made is not None
@@ -269,7 +272,7 @@ def test_a_late_day_still_keeps_the_state_that_its_loss_calls_for(tmp_path: Path
     path, home = strategy(tmp_path, max_daily_loss=0.025), tmp_path / "home"
     play(path, MONDAY, home)
     play(path, THURSDAY, home)  # Tuesday was missed; the loss is among what no decision has seen
-    here = Settings(home=home, mlflow_uri=NO_MLFLOW)
+    here = settings_in(home, mlflow_uri=NO_MLFLOW)
     with open_day(path, date(2018, 12, 7), "paper", "manual", False, here) as day:
         control = day.desk.ledger.control(BOOK)  # type: ignore[union-attr]  # a session of the sample
     assert control is not None and control.state == "HALTED"

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from nightdesk.day.replay import replays
-from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.status import book_statuses
-from nightdesk.ledger.store import Ledger
 from schemas.records import Decision
 from tests.desks import played, settings_in, strategy_file
+from tests.homes import ledger_in, ledgers_of
 from tests.strategy_documents import NO_MLFLOW
 
 BEFORE, MISSED, AFTER = "2018-11-29", ["2018-11-30", "2018-12-03", "2018-12-04"], "2018-12-06"
@@ -19,7 +18,7 @@ BOOK = "paper/cheap/cheap"
 
 
 def _decisions(home: Path) -> dict[str, Decision]:
-    ledger = Ledger(ledger_file(home, "paper"))
+    ledger = ledger_in(home)
     found = {str(session): ledger.decision(BOOK, session) for session in sorted(ledger.decided_sessions(BOOK))}
     ledger.close()
     return {session: decision for session, decision in found.items() if decision}
@@ -39,7 +38,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_what_was_missed_has_a_decision_that_says_so_and_no_orders(homes: tuple[Path, Path]) -> None:
     found = _decisions(homes[0])
     assert list(found) == [BEFORE, *MISSED, AFTER]
-    ledger = Ledger(ledger_file(homes[0], "paper"))
+    ledger = ledger_in(homes[0])
     for session in MISSED:
         body: Any = found[session].body
         assert found[session].origin == "reconstructed" and body["outcome"] == "missed" and body["intents"] == []
@@ -50,7 +49,7 @@ def test_what_was_missed_has_a_decision_that_says_so_and_no_orders(homes: tuple[
 
 
 def test_the_last_day_of_the_book_is_the_one_that_ran_not_one_that_was_rebuilt_by_it(homes: tuple[Path, Path]) -> None:
-    (row,) = book_statuses(homes[0])
+    (row,) = book_statuses(ledgers_of(homes[0]))
     assert row["session"] == AFTER and row["outcome"] != "missed"
 
 

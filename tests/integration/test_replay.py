@@ -1,6 +1,5 @@
 """Past decisions computed again: the same bytes, also after the vendor rewrote the past; a changed one is named."""
 
-import sqlite3
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from nightdesk.market.store import BarStore
 from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
 from tests.desks import played, settings_in, strategy_file
+from tests.homes import edited_rows
 from tests.strategy_documents import NO_MLFLOW
 
 WEEK = ["2018-12-20", "2018-12-21", "2018-12-24", "2018-12-26", "2018-12-27"]
@@ -42,16 +42,13 @@ def test_every_day_replays_to_the_same_bytes_also_after_the_strategy_and_the_pas
     assert _differences(desk) == dict.fromkeys(WEEK, "")
 
 
-def _edit(home: Path, change: str, *values: str) -> None:
-    with sqlite3.connect(home / "ledger" / "paper.sqlite") as ledger:
-        assert ledger.execute(change, values).rowcount
-
-
-BODY = "update decisions set body = replace(body, ?, ?) where session = ?"
+def _edit(home: Path, was: str, now: str, session: str) -> None:
+    body = "update decisions set body = replace(body, :was, :now) where session = :session"
+    assert edited_rows(home, body, was=was, now=now, session=date.fromisoformat(session))
 
 
 def test_a_changed_number_in_a_stored_decision_is_named(desk: tuple[str, Path]) -> None:
-    _edit(desk[1], BODY, '"equity":"100000"', '"equity":"100001"', "2018-12-20")
+    _edit(desk[1], '"equity":"100000"', '"equity":"100001"', "2018-12-20")
     found = _differences(desk)
     said = found.pop("2018-12-20")
     assert "The decision of 2018-12-20" in said and "was changed" in said
@@ -60,14 +57,14 @@ def test_a_changed_number_in_a_stored_decision_is_named(desk: tuple[str, Path]) 
 
 
 def test_a_stored_decision_that_is_no_document_any_more_is_named(desk: tuple[str, Path]) -> None:
-    _edit(desk[1], BODY, '"equity"', '"equity', "2018-12-21")
+    _edit(desk[1], '"equity"', '"equity', "2018-12-21")
     found = _differences(desk)
     assert "The decision of 2018-12-21" in found["2018-12-21"] and "no document" in found["2018-12-21"]
 
 
 def test_a_desk_whose_decisions_were_edited_does_not_go_on(desk: tuple[str, Path]) -> None:
     strategy, home = desk
-    _edit(home, BODY, '"equity":"100000"', '"equity":"100001"', "2018-12-20")
+    _edit(home, '"equity":"100000"', '"equity":"100001"', "2018-12-20")
     with pytest.raises(OutOfSync, match="The decision of 2018-12-20"):
         played(strategy, "2018-12-28", home, mlflow_uri=NO_MLFLOW)
 
@@ -88,8 +85,7 @@ def test_a_flipped_byte_in_a_bar_file_is_named_by_replay_and_stops_the_next_day(
 
 def test_a_changed_fill_changes_the_days_after_it(desk: tuple[str, Path]) -> None:
     _, home = desk
-    with sqlite3.connect(home / "ledger" / "paper.sqlite") as ledger:
-        ledger.execute("update position_events set quantity = quantity || '0' where kind = 'fill'")
+    assert edited_rows(home, "update position_events set quantity = quantity || '0' where kind = 'fill'")
     assert any(difference.startswith(("holdings", "targets", "intents")) for difference in _differences(desk).values())
 
 

@@ -18,8 +18,6 @@ from nightdesk.day.play import play_day
 from nightdesk.day.replay import replays
 from nightdesk.errors import BadData, Misconfigured
 from nightdesk.ledger.book import book_id
-from nightdesk.ledger.file import ledger_file
-from nightdesk.ledger.store import Ledger
 from nightdesk.market.sample import SampleSource
 from nightdesk.performance import report as reports
 from nightdesk.sessions import exchange_sessions
@@ -27,6 +25,8 @@ from nightdesk.settings import Settings
 from schemas.bars import Bars
 from schemas.records import Decision
 from schemas.reports import DayReport
+from tests.desks import settings_in
+from tests.homes import ledger_in
 from tests.integration.test_history_parity import play_to_order
 from tests.strategy_documents import NO_MLFLOW, Document, saved, seed, two_instruments, with_key
 
@@ -47,7 +47,7 @@ def desk(folder: Path) -> Settings:
         (folder / "data").mkdir(parents=True)
         for symbol, rows in bars.groupby(Bars.symbol):
             rows.drop(columns=Bars.symbol).to_csv(folder / "data" / f"{symbol}.csv", index=False)
-    return Settings(home=folder / "home", mlflow_uri=NO_MLFLOW, data=folder / "data")
+    return settings_in(folder / "home", mlflow_uri=NO_MLFLOW, data=folder / "data")
 
 
 def played(path: str, session: date, here: Settings) -> DayReport:
@@ -61,7 +61,7 @@ def unheard(done: int, of: int) -> None:
 
 
 def decisions(here: Settings, mode: Any, days: list[date]) -> list[Decision]:
-    ledger = Ledger(ledger_file(here.home, mode))
+    ledger = ledger_in(here.home, mode)
     found = [ledger.decision(book_id(mode, "cheap", "cheap"), day) for day in days]
     ledger.close()
     return [one for one in found if one is not None]
@@ -76,7 +76,7 @@ def require_parity(path: str, sessions: pd.DatetimeIndex, here: Settings) -> Bac
     for day in days:
         play_to_order(path, day, here)
     made = run_backtest(path, days[0], days[-1], None, here, unheard)
-    ledger, book = Ledger(ledger_file(here.home, "backfill")), book_id("backfill", "cheap", "cheap")
+    ledger, book = ledger_in(here.home, "backfill"), book_id("backfill", "cheap", "cheap")
     orders, marks, fills = ledger.orders(book), ledger.marks(book), ledger.fills(book)
     ledger.close()
     names = [row.instrument for row in made.strategy.market.instruments]

@@ -1,6 +1,7 @@
 """Settling with Alpaca's stub, without bars and days: what is booked where, what halts the book, and what a person takes over."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -29,6 +30,7 @@ from tests.alpaca_account import NYSE, AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
 from tests.alpaca_stub import AlpacaStub, serving
 from tests.alpaca_world import evening
+from tests.homes import ledger_in
 from tests.ledgers import a_decision, an_order
 from tests.strategy_documents import seed, with_key
 
@@ -43,7 +45,7 @@ class Desk:
 
     def __init__(self, folder: Path, stub: AlpacaStub) -> None:
         self.stub, self.account = stub, stub.account
-        self.ledger = Ledger(folder / "ledger.sqlite")
+        self.ledger = ledger_in(folder)
         self.account.book("CSD", "deposit", Decimal("10640.25"))
         for session in (MONDAY, TUESDAY, WEDNESDAY, THURSDAY):
             self.show(session)
@@ -123,7 +125,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     account = AlpacaAccount(evening(date(2018, 12, 7)), multiplier=2)
     with serving(AlpacaStub(account)) as stub:
         monkeypatch.setattr(WallClock, "now", lambda _: account.now)
-        yield Desk(tmp_path, stub)
+        made = Desk(tmp_path, stub)
+        with closing(made.ledger):
+            yield made
 
 
 @pytest.fixture

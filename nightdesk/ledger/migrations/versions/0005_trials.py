@@ -79,6 +79,10 @@ def upgrade() -> None:
             op.execute(
                 f"create trigger {table}_never before update or delete on {table} for each row execute function never_changed()"
             )
+            op.execute(
+                f"create trigger {table}_never_emptied before truncate on {table} for each statement "
+                "execute function never_changed()"
+            )
     else:
         for table in NEVER:
             for change in ("update", "delete"):
