@@ -209,9 +209,9 @@ def test_a_support_vector_machine_says_by_its_score_what_it_predicts(machine: sv
 
 
 def test_a_support_vector_machine_says_up_where_its_score_is_exactly_zero() -> None:
-    trained = svm.SVC(kernel="linear").fit([[-1.0], [1.0]], [0, 1])
-    between = np.array([[0.0]])
-    said, scores, _ = predictions(trained, between)  # type: ignore[arg-type]
+    trained = svm.SVC(kernel="linear").fit(pd.DataFrame({"a": [-1.0, 1.0]}), [0, 1])
+    between = pd.DataFrame({"a": [0.0]})
+    said, scores, _ = predictions(trained, between)
     assert scores.tolist() == [0.0]
     assert said.tolist() == trained.predict(between).tolist() == [1]
 
