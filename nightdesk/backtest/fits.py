@@ -13,12 +13,13 @@ from zipfile import BadZipFile
 
 import joblib
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from nightdesk.backtest.rows import Floats, Rows
 from nightdesk.day.gates import required
 from nightdesk.errors import Misconfigured
-from nightdesk.learning.fit import DOWN, UP, fit, predictions
+from nightdesk.learning.fit import DOWN, UP, fit_of, predictions
 from nightdesk.learning.model_file import load_model, save_model, save_model_file
 from schemas.strategy import Gate, Model
 
@@ -181,7 +182,7 @@ def _kept(task: Task, cache: FitCache, model: Model, gate: Gate) -> tuple[str, M
 
 def fitted(task: Task, model: Model, gate: Gate, folder: Path) -> Made:
     """The fit of a task; its model, where it is to be kept, is written below `folder`."""
-    tested = fit(task.known.features(), task.known.labels(), model, gate, score_train=False)
+    tested = fit_of(task.known.joined(), list(task.known.names), model, gate, score_train=False)
     made = required(tested, gate, task.horizon_sessions)
     file = file_sha256 = ""
     if made.estimator is not None and task.lasting:
@@ -207,7 +208,7 @@ def _said(facts: FitFacts, estimator: Any, later: Rows) -> Made:
     """What a model says of rows; a fit without a model, or without rows, says nothing."""
     if estimator is None or not len(later.session):
         return Made(facts, later.session[:0], later.symbol[:0], later.x[:0], np.empty(0, "int64"), np.empty(0))
-    predicted, scores, kind = predictions(estimator, later.features()[list(later.names)])
+    predicted, scores, kind = predictions(estimator, pd.DataFrame(later.x, columns=list(later.names)))
     known = FitFacts(**{**asdict(facts), "score_kind": kind})
     return Made(known, later.session, later.symbol, later.x, predicted, scores)
 

@@ -54,15 +54,11 @@ class Rows:
         """The rows of the sessions from `first` to `last`, both included."""
         return self.part(int(np.searchsorted(self.session, first)), int(np.searchsorted(self.session, last, side="right")))
 
-    def features(self) -> pd.DataFrame:
-        """The `Features` frame."""
-        keys = {Features.session: self.session.astype("datetime64[ns]"), Features.symbol: pd.array(self.symbol, dtype="str")}
-        return pd.DataFrame(keys | {name: self.x[:, place] for place, name in enumerate(self.names)})
-
-    def labels(self) -> pd.DataFrame:
-        """The `Labels` frame."""
+    def joined(self) -> pd.DataFrame:
+        """The `Labels` frame with the features beside it."""
         keys = {Labels.session: self.session.astype("datetime64[ns]"), Labels.symbol: pd.array(self.symbol, dtype="str")}
-        return pd.DataFrame(keys | {Labels.label: self.label, Labels.label_end: self.label_end.astype("datetime64[ns]")})
+        label = {Labels.label: self.label, Labels.label_end: self.label_end.astype("datetime64[ns]")}
+        return pd.DataFrame(keys | label | {name: self.x[:, place] for place, name in enumerate(self.names)})
 
 
 def labelled_rows(features: pd.DataFrame, labels: pd.DataFrame) -> Rows:

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, confusion_matrix
 from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC, NuSVC
 
 from nightdesk.learning.estimator import new_estimator
 from nightdesk.learning.split import Split, purged_split
@@ -62,12 +62,16 @@ def fit(features: pd.DataFrame, labels: pd.DataFrame, model: Model, gate: Gate, 
     Misconfigured
         The strategy names no usable classifier.
     """
-    names = feature_names(features)
     joined = labels.merge(features, on=KEYS).sort_values(KEYS, ignore_index=True)
+    return fit_of(joined, feature_names(features), model, gate, score_train)
+
+
+def fit_of(joined: pd.DataFrame, names: list[str], model: Model, gate: Gate, score_train: bool = True) -> Fit:
+    """The fit of labels and features that are joined and sorted already, as `fit`; `names` are the features' columns."""
     rows = joined.dropna(subset=names, ignore_index=True)
     split = purged_split(rows, model.train_fraction)
     counts = {"n_train": float(split.train.sum()), "n_test": float(split.test.sum()), "n_dropped": float(len(joined) - len(rows))}
-    tested, deployable = new_estimator(model), new_estimator(model)
+    tested = new_estimator(model)
     reason = _untrainable(rows[split.train], model)
     if reason:
         return _degenerate(split, counts, model, reason)
@@ -76,7 +80,7 @@ def fit(features: pd.DataFrame, labels: pd.DataFrame, model: Model, gate: Gate, 
         tested.fit(x[split.train], y[split.train])
         asked = np.full(len(rows), True) if score_train else split.test
         predicted, scores = _said(tested, x, asked)
-        deployed = tested if model.deploy == "as_tested" else deployable.fit(x, y)
+        deployed = tested if model.deploy == "as_tested" else new_estimator(model).fit(x, y)
     except ValueError as error:
         return _degenerate(split, counts, model, f"the fit failed: {error}")
     reason = _useless(predicted[split.train | split.test], scores)
@@ -114,6 +118,9 @@ def predictions(estimator: Any, x: pd.DataFrame) -> tuple[NDArray[np.int64], NDA
 
     "margin" is the decision function, "probability" that of class 1, "class" the class itself. The class is `predict`'s own.
     """
+    if _class_is_sign(estimator):
+        margin = np.asarray(estimator.decision_function(x), dtype="float64")
+        return np.where(margin < 0, *estimator.classes_).astype("int64"), margin, "margin"
     said = np.asarray(estimator.predict(x), dtype="int64")
     if hasattr(estimator, "decision_function"):
         return said, np.asarray(estimator.decision_function(x), dtype="float64"), "margin"
@@ -123,18 +130,32 @@ def predictions(estimator: Any, x: pd.DataFrame) -> tuple[NDArray[np.int64], NDA
     return said, said.astype("float64"), "class"
 
 
+def _class_is_sign(estimator: Any) -> bool:
+    """Whether `predict` says the first class where the decision function is below 0, and the second elsewhere.
+
+    So does libsvm (`svm_predict_values`) with two classes, by the very sum that is the decision function; to ask it for both
+    takes twice as long.
+    """
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    return type(last) in (SVC, NuSVC) and len(last.classes_) == 2
+
+
 def scored(y: NDArray[np.int64], predicted: NDArray[np.int64], split: Split) -> dict[str, float]:
     """Accuracies of a prediction and of always saying the training majority ("up" in a tie), and shares of "up"."""
     train, test = y[split.train], y[split.test]
     majority = _majority(train)
     return {
-        TRAIN_ACCURACY: float(accuracy_score(train, predicted[split.train])),
-        "test_accuracy": float(accuracy_score(test, predicted[split.test])),
+        TRAIN_ACCURACY: _share_equal(train, predicted[split.train]),
+        "test_accuracy": _share_equal(test, predicted[split.test]),
         "train_baseline": float((train == majority).mean()),
         "test_baseline": float((test == majority).mean()),
         "share_up_test": float(test.mean()),
         "share_predicted_up_test": float(predicted[split.test].mean()),
     }
+
+
+def _share_equal(was: NDArray[np.int64], said: NDArray[np.int64]) -> float:
+    return float((was == said).mean())
 
 
 def _majority(train: NDArray[np.int64]) -> int:
@@ -145,7 +166,7 @@ def _judged(deployed: Pipeline, rows: pd.DataFrame, split: Split, counts: dict[s
     """The fit of `rows` (their label and what was said), by the gate."""
     metrics = scored(rows[Labels.label].to_numpy(), rows[PREDICTED].to_numpy(), split) | counts
     test = rows[split.test].reset_index(drop=True)
-    confusion = _confusion(test[Labels.label], test[PREDICTED])
+    confusion = _confusion(test[Labels.label].to_numpy(), test[PREDICTED].to_numpy())
     status, reason = _verdict(metrics["test_accuracy"], gate)
     majority = _majority(rows[split.train][Labels.label].to_numpy())
     return Fit(deployed, *_sessions(split), metrics, confusion, test, status, reason, model.deploy, majority)
@@ -183,6 +204,6 @@ def _sessions(split: Split) -> tuple[date | None, date | None, date | None, date
     return split.train_first, split.train_last, split.test_first, split.test_last
 
 
-def _confusion(y: pd.Series, predicted: pd.Series) -> Confusion:
-    (down_down, down_up), (up_down, up_up) = confusion_matrix(y, predicted, labels=[DOWN, UP]).tolist()
+def _confusion(was: NDArray[np.int64], said: NDArray[np.int64]) -> Confusion:
+    down_down, down_up, up_down, up_up = np.bincount(2 * (was == UP) + (said == UP), minlength=4).tolist()
     return (down_down, down_up), (up_down, up_up)

@@ -94,15 +94,14 @@ class History:
         """The `Fills` frame. Its ids are the numbers of the orders."""
         at = np.flatnonzero(self.filled)
         session, symbol = self.decided[at] + 1, self.symbol[at]
-        ids = pd.array([str(number) for number in at.tolist()], dtype="str")
-        names = [instruments[place] for place in symbol.tolist()]
+        ids = pd.Series(at).astype("str").array
         quantity, price = self.filled[at], self.price[at]
         return pd.DataFrame(
             {
                 Fills.fill_id: ids,
                 Fills.order_id: ids,
                 Fills.session: sessions[session],
-                Fills.instrument: pd.array(names, dtype="str"),
+                Fills.instrument: pd.array(instruments, dtype="str").take(symbol),
                 Fills.quantity: quantity,
                 Fills.price: price,
                 Fills.commission: self.commission[at],
