@@ -34,9 +34,9 @@ def counted(patch: pytest.MonkeyPatch, name: str) -> list[Any]:
     """The arguments of each call of a function that makes or asks a fit, in this process."""
     calls, real = [], getattr(fits, name)
 
-    def call(*args: Any) -> Any:
+    def call(*args: Any, **named: Any) -> Any:
         calls.append(args)
-        return real(*args)
+        return real(*args, **named)
 
     patch.setattr(fits, name, call)
     patch.setattr(fits, "FEWEST_FOR_PROCESSES", 1000)
@@ -49,7 +49,7 @@ def require_same(one: Backtest, other: Backtest) -> None:
 
 
 def test_a_second_run_makes_no_fit_and_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, asked = counted(monkeypatch, "fit"), counted(monkeypatch, "predictions")
+    made, asked = counted(monkeypatch, "fit_of"), counted(monkeypatch, "predictions")
     first = backtested(tmp_path)
     assert first.walk.fits_made == len(made) == 4
     made.clear()
@@ -60,7 +60,7 @@ def test_a_second_run_makes_no_fit_and_says_the_same(tmp_path: Path, monkeypatch
 
 
 def test_one_more_session_makes_no_fit_and_asks_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, asked = counted(monkeypatch, "fit"), counted(monkeypatch, "predictions")
+    made, asked = counted(monkeypatch, "fit_of"), counted(monkeypatch, "predictions")
     backtested(tmp_path)
     made.clear()
     asked.clear()
@@ -70,7 +70,7 @@ def test_one_more_session_makes_no_fit_and_asks_one_model(tmp_path: Path, monkey
 
 
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = counted(monkeypatch, "fit")
+    made = counted(monkeypatch, "fit_of")
 
     def interrupt(done: int, of: int) -> None:
         if done == 2:
@@ -101,7 +101,7 @@ OTHER = [
 def test_another_way_to_learn_finds_nothing_in_the_cache(
     key: str, value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted(monkeypatch, "fit")
+    counted(monkeypatch, "fit_of")
     backtested(tmp_path, start=date(2018, 11, 1))
     assert backtested(tmp_path, with_key(seed(), key, value), start=date(2018, 11, 1)).walk.fits_made == 1
 
@@ -122,9 +122,9 @@ def test_a_torn_file_of_the_cache_is_made_again(tmp_path: Path) -> None:
 
 
 def test_no_fit_is_shown_a_label_that_ends_after_its_cutoff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = counted(monkeypatch, "fit")
+    made = counted(monkeypatch, "fit_of")
     walk = backtested(tmp_path, with_key(seed(), "target.horizon_sessions", 3)).walk
-    ends = [labels["label_end"].max().date() for _, labels, *_ in made]
+    ends = [joined["label_end"].max().date() for joined, *_ in made]
     assert ends == [fit.cutoff for fit in walk.fits]
 
 
