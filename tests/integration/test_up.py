@@ -251,7 +251,8 @@ def test_a_strategy_goes_live_in_deployments_of_its_own_and_is_stopped_again(up:
             command = [*NIGHTDESK, *words]
             return subprocess.run(command, env=told, cwd=up.folder, capture_output=True, text=True, timeout=100, check=False)
 
-        done = nightdesk("live", path, "--override", "a trial with little money", "--account", number)
+        untested = ("--override-gates", "no backtest")
+        done = nightdesk("live", path, "--override", "a trial with little money", *untested, "--account", number)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "MISSING" not in done.stdout and "waived   paper" in done.stdout
         assert done.stdout.splitlines()[-1].startswith("LIVE: daily/cheap-live, submit/cheap-live, heartbeat/cheap-live.")
@@ -268,9 +269,9 @@ def test_a_strategy_goes_live_in_deployments_of_its_own_and_is_stopped_again(up:
         assert "Paused in Prefect: daily/cheap-live, submit/cheap-live, heartbeat/cheap-live." in stopped.stdout
         assert [deployed(up, flow)["paused"] for flow in ("daily", "submit")] == [True, True]
 
-        assert nightdesk("live", path, "--override", "again", "--account", number).returncode == 2, "it is HALTED"
+        assert nightdesk("live", path, "--override", "again", *untested, "--account", number).returncode == 2, "it is HALTED"
         assert nightdesk("resume", "--book", "live/cheap/cheap", "--reason", "once more").returncode == 0
-        assert nightdesk("live", path, "--override", "again", "--account", number).returncode == 0
+        assert nightdesk("live", path, "--override", "again", *untested, "--account", number).returncode == 0
         again = [deployed(up, flow) for flow in ("daily", "submit")]
         assert [(row["paused"], len(row["schedules"])) for row in again] == [(False, 1), (False, 3)]
         assert nightdesk("stop", path, "--mode", "live", "--exit", "keep", "--reason", "the trial is over").returncode == 0
@@ -280,7 +281,10 @@ def test_a_strategy_goes_live_in_deployments_of_its_own_and_is_stopped_again(up:
     first, *_, last = ledger.controls("live/cheap/cheap")
     ledger.close()
     assert (first.state, last.state, last.reason) == ("ACTIVE", "HALTED", "the trial is over")
-    assert "capital 100000 USD" in first.reason and "override (paper, gate): a trial with little money" in first.reason
+    assert (
+        "capital 100000 USD" in first.reason
+        and "override (paper, gate, evidence): a trial with little money; no backtest" in first.reason
+    )
 
 
 def test_a_server_that_dies_is_started_again_and_what_had_died_is_said(up: Up) -> None:
