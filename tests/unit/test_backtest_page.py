@@ -108,11 +108,13 @@ def test_words_print_and_numbers_warn_of_the_same_opens(made: Backtest) -> None:
 
 
 def test_any_gate_is_shown_with_its_numbers_and_what_would_be_needed(made: Backtest) -> None:
-    gate = GateResult("deflated Sharpe", "a method", False, 60, 0.91, 0.95, {}, "about 40 more sessions.")
+    gate = GateResult("deflated Sharpe", "a method", False, 60, 0.91, 0.95, {"n_trials": 12.0}, "about 40 more sessions.")
     more = replace(made, evidence=(*made.evidence, gate))
     text = page(sheet_of(more))
     assert "<td>not passed</td><td>0.91000</td><td>0.95</td><td>60</td>" in text and "about 40 more sessions." in text
-    assert "The gate on deflated Sharpe did not pass. about 40 more sessions." in conclusion(more)
+    said = "12 configurations were tried for this target: the Sharpe ratio is not shown to be above what luck alone shows"
+    assert said in conclusion(more) and said in text
+    assert "do not know how many others were tried" not in text and "do not know how many others were tried" in page(sheet_of(made))
 
 
 def test_what_limits_did_is_said_and_listed(made: Backtest) -> None:
