@@ -19,6 +19,7 @@ from nightdesk.backtest.run import Backtest, run_backtest
 from nightdesk.backtest.walk import NONE, Attempted, Walk
 from nightdesk.cli.print_backtest import shown_fits
 from nightdesk.errors import Misconfigured
+from nightdesk.performance.gates import deflated_sharpe_gate
 from nightdesk.performance.page.document import document
 from nightdesk.performance.page.rendering import page
 from schemas.evidence import GateResult, Restriction
@@ -108,13 +109,20 @@ def test_words_print_and_numbers_warn_of_the_same_opens(made: Backtest) -> None:
 
 
 def test_any_gate_is_shown_with_its_numbers_and_what_would_be_needed(made: Backtest) -> None:
-    gate = GateResult("deflated Sharpe", "a method", False, 60, 0.91, 0.95, {"n_trials": 12.0}, "about 40 more sessions.")
+    gate = GateResult("another gate", "a method", False, 60, 0.91, 0.95, {}, "About 40 more sessions.")
     more = replace(made, evidence=(*made.evidence, gate))
     text = page(sheet_of(more))
-    assert "<td>not passed</td><td>0.91000</td><td>0.95</td><td>60</td>" in text and "about 40 more sessions." in text
-    said = "12 configurations were tried for this target: the Sharpe ratio is not shown to be above what luck alone shows"
-    assert said in conclusion(more) and said in text
-    assert "do not know how many others were tried" not in text and "do not know how many others were tried" in page(sheet_of(made))
+    assert "<td>not passed</td><td>0.91000</td><td>0.95</td><td>60</td>" in text and "About 40 more sessions." in text
+    assert "another gate: not passed" in conclusion(more) and "About 40 more sessions." in conclusion(more)
+
+
+def test_the_page_says_how_many_trials_were_counted_or_that_none_were(made: Backtest) -> None:
+    uncounted = "do not know how many others were tried"
+    returns = np.random.default_rng(3).normal(0, 0.01, 300)
+    gate = deflated_sharpe_gate(returns, np.linspace(-0.1, 0.1, 12), 12.0, level=0.05)
+    text = page(sheet_of(replace(made, evidence=(*made.evidence, gate))))
+    assert "12 configurations were tried for this target: the Sharpe ratio is not shown to be above what luck alone" in text
+    assert uncounted not in text and uncounted in page(sheet_of(made))
 
 
 def test_what_limits_did_is_said_and_listed(made: Backtest) -> None:
