@@ -10,7 +10,7 @@ unexport PYTHONHOME
 unexport UV_PYTHON
 unexport UV_SYSTEM_PYTHON
 
-.PHONY: help setup day test test-postgres soak lint up bench peers lock screenshots clean
+.PHONY: help setup day test test-servers test-postgres soak lint up bench peers lock screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -23,6 +23,9 @@ day: $(READY) ## play the last 21 sessions of the sample market, on paper
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-servers: $(READY) ## run the tests of the servers: Prefect, MLflow, PostgreSQL, S3, Dask, the pages in a browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/servers
 
 test-postgres: $(READY) ## run the tests of days, orders and kills with every ledger on PostgreSQL
 	$(BIN)/python -m pytest --ledger postgresql -n 2 --dist loadfile

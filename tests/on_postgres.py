@@ -19,6 +19,6 @@ FILES = (
 """What a day, a person's answer, a broker's fault and a killed process do to the ledger; below tests/."""
 
 ONLY_SQLITE = {
-    "test_a_writer_that_is_killed_leaves_the_lock_free": "about the lock of a file; a server's: tests/unit/test_postgres.py",
+    "test_a_writer_that_is_killed_leaves_the_lock_free": "about the lock of a file; a server's: tests/servers/test_postgres.py",
 }
 """Tests of these files that are left out there, by name, and why."""
