@@ -24,7 +24,10 @@ NOTHING = Beside()
 
 def load_beside(strategy: Strategy, strategy_name: str, here: Settings) -> Beside:
     """What lies beside the strategy that was asked for by a name or a path. Raises `BadData` where a table cannot be read."""
-    folder, members = strategy_path(strategy_name, here).parent, strategy.market.membership
+    members = strategy.market.membership
+    if strategy.weights is None and members is None:
+        return NOTHING
+    folder = strategy_path(strategy_name, here).parent
     return Beside(
         weights=load_weights(folder / strategy.weights.file) if strategy.weights is not None else None,
         membership=load_membership(folder / members) if members is not None else None,
