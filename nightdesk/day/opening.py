@@ -3,14 +3,14 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day
 from nightdesk.day.notice import submit_failure_notice
 from nightdesk.day.promotion import finish_replacement
-from nightdesk.errors import Misconfigured, NightdeskError
+from nightdesk.errors import Misconfigured, NightdeskError, TryAgain
 from nightdesk.ledger.book import book_id
 from nightdesk.ledger.lock import only_writer
 from nightdesk.ledger.store import Ledger
@@ -74,12 +74,24 @@ def _opened(
             late = desk.clock.now() > desk.deadline(following)
             run = Run(str(uuid.uuid4()), book, chosen, "reconstructed" if late else origin, orchestrated, WallClock().now())
             ledger.append_run(run)
+            _end_dead_runs(ledger, run, chosen)
             try:
                 yield Day(desk, chosen, following, run, strategy_name, lock)
             finally:
                 desk.broker.close()
         finally:
             ledger.close()
+
+
+def _end_dead_runs(ledger: Ledger, run: Run, session: date) -> None:
+    """End the runs of earlier sessions that were killed: the account is locked, so that none of them is still under way."""
+    for dead in ledger.open_runs(run.book_id, before=session):
+        decision = ledger.decision(run.book_id, dead.session) if dead.session else None
+        stands = f"its decision of {decision.session} stands" if decision else f"{dead.session} was not decided"
+        reason = f"The process of this run died: {stands}. The next run was for {session}."
+        sha256 = decision.sha256 if decision else ""
+        ended = replace(dead, finished_at=run.started_at, outcome="failed: died", reason=reason, decision_sha256=sha256)
+        ledger.finish_run(replace(ended, exit_code=TryAgain.exit_code))
 
 
 def _session(

@@ -71,6 +71,12 @@ class Ledger(Decisions, Controls, Consents, Accounts, Trials, Replacements, Glan
         query = sa.select(tables.runs).where(tables.runs.c.book_id == book_id).order_by(tables.runs.c.started_at)
         return self._records(Run, query if session is None else query.where(tables.runs.c.session == session))
 
+    def open_runs(self, book_id: str, before: date) -> list[Run]:
+        """Runs of earlier sessions that have not ended, in the order in which they started."""
+        runs = tables.runs
+        query = sa.select(runs).where(runs.c.book_id == book_id, runs.c.session < before, runs.c.finished_at.is_(None))
+        return self._records(Run, query.order_by(runs.c.started_at))
+
     # models
 
     def append_model(self, model: ModelRef, promote: bool) -> None:

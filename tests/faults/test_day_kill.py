@@ -4,12 +4,14 @@ import signal
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from nightdesk.day.heartbeat import unreported
+from nightdesk.sessions import exchange_sessions
 from schemas import identities
 from schemas.records import Decision, Fill, Mark, Order, Run
 from schemas.reports import DayReport
@@ -120,6 +122,29 @@ def test_the_next_session_takes_over_what_a_killed_day_left(
     last = books.marks[-1]
     assert last.cash + last.positions_value == last.equity
     assert (last.cash == Decimal(100_000)) == (fills == 0)
+
+
+@pytest.mark.parametrize(
+    ("boundary", "said"),
+    [
+        ("before the decision is committed", "2018-12-03 was not decided"),
+        ("after the report, before the run is finished", "its decision of 2018-12-03 stands"),
+    ],
+)
+def test_the_run_of_a_killed_day_is_ended_by_the_next_session_but_not_before(
+    boundary: str, said: str, strategy: str, tmp_path: Path
+) -> None:
+    kill(strategy, tmp_path, boundary)
+    assert books_of(tmp_path).runs[0].finished_at is None
+    play(strategy, NEXT, tmp_path)
+    books = books_of(tmp_path)
+    dead = books.runs[0]
+    decision = books.decisions.get(date.fromisoformat(DAY))
+    assert (dead.outcome, dead.exit_code, dead.decision_sha256) == ("failed: died", 7, decision.sha256 if decision else "")
+    assert dead.reason == f"The process of this run died: {said}. The next run was for 2018-12-04."
+    sessions, evening = exchange_sessions("XNYS"), datetime(2018, 12, 5, 4, tzinfo=UTC)
+    assert list(unreported(books.runs[:1], sessions, evening, timedelta())) == [date.fromisoformat(NEXT)]
+    assert list(unreported(books.runs, sessions, evening, timedelta())) == [], "the heartbeat is content again"
 
 
 def test_of_ten_days_at_once_one_orders(strategy: str, tmp_path: Path) -> None:
