@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from nightdesk.backtest.rows import Floats, Rows
 from nightdesk.day.gates import required
 from nightdesk.errors import Misconfigured
-from nightdesk.learning.fit import DOWN, UP, fit_of, predictions
+from nightdesk.learning.fit import fit_of
 from nightdesk.learning.model_file import load_model, save_model, save_model_file
+from nightdesk.learning.predictions import DOWN, UP, predictions
 from schemas.strategy import Gate, Model
 
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)

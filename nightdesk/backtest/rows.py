@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nightdesk.learning import estimator, fit, split
+from nightdesk.learning import estimator, fit, predictions, split
 from nightdesk.learning.fit import KEYS, feature_names
 from nightdesk.performance import bootstrap, excess, gates
 from schemas.features import Features
 from schemas.labels import Labels
 from schemas.strategy import Gate, Model
 
-FITTING = (estimator, fit, split)
+FITTING = (estimator, fit, predictions, split)
 """The modules whose code makes a fit: another text of theirs is another fit."""
 JUDGING = (gates, excess, bootstrap)
 """The modules that judge it as well where the strategy requires a gate."""

@@ -12,7 +12,7 @@ from nightdesk.day.drift import drift_document, outliers
 from nightdesk.day.limited import standing_control
 from nightdesk.day.retrain import Trained
 from nightdesk.day.ruled import ruled_signals
-from nightdesk.learning.fit import predictions
+from nightdesk.learning.predictions import predictions
 from nightdesk.signals.long_flat import flat, long_flat
 from schemas.features import Features
 from schemas.signals import Signals

@@ -9,7 +9,7 @@ import pandas as pd
 from nightdesk.day.desk import Day
 from nightdesk.day.retrain import Trained
 from nightdesk.learning.drift import PREDICTED, Drift, drift_of, drift_of_shares, outlying
-from nightdesk.learning.fit import predictions
+from nightdesk.learning.predictions import predictions
 from schemas.features import Features
 from schemas.records import ModelRef
 from schemas.strategy import Strategy

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
-from sklearn.svm import SVC, NuSVC
 
 from nightdesk.learning.estimator import new_estimator
+from nightdesk.learning.predictions import DOWN, UP, predictions_of_many
 from nightdesk.learning.split import Split, purged_split
 from schemas.features import Features
 from schemas.labels import Labels
@@ -19,9 +19,7 @@ from schemas.strategy import Gate, Model
 KEYS = [Features.session, Features.symbol]
 PREDICTED = "predicted"
 TRAIN_ACCURACY = "train_accuracy"
-UP, DOWN = 1, 0
 Status = Literal["passed", "failed", "degenerate"]
-ScoreKind = Literal["margin", "probability", "class"]
 Confusion = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -100,7 +98,7 @@ def _said(tested: Pipeline, x: pd.DataFrame, asked: NDArray[np.bool_]) -> tuple[
 
     Where the model says the same of all that it was asked, it is asked the rest as well.
     """
-    said, scores, _ = predictions(tested, x[asked])
+    said, scores = predictions_of_many(tested, x[asked])
     if (said == said[0]).all() and not asked.all():
         return _said(tested, x, np.full(len(x), True))
     classes = np.full(len(x), DOWN)
@@ -111,33 +109,6 @@ def _said(tested: Pipeline, x: pd.DataFrame, asked: NDArray[np.bool_]) -> tuple[
 def feature_names(features: pd.DataFrame) -> list[str]:
     """The columns of a Features frame beside its keys, in their order."""
     return [name for name in features.columns if name not in KEYS]
-
-
-def predictions(estimator: Any, x: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64], ScoreKind]:
-    """Class, score and the score's unit, one per row of `x`; a score that is higher says "up" more strongly.
-
-    "margin" is the decision function, "probability" that of class 1, "class" the class itself. The class is `predict`'s own.
-    """
-    if _class_is_sign(estimator):
-        margin = np.asarray(estimator.decision_function(x), dtype="float64")
-        return np.where(margin < 0, *estimator.classes_).astype("int64"), margin, "margin"
-    said = np.asarray(estimator.predict(x), dtype="int64")
-    if hasattr(estimator, "decision_function"):
-        return said, np.asarray(estimator.decision_function(x), dtype="float64"), "margin"
-    if hasattr(estimator, "predict_proba"):
-        column = list(estimator.classes_).index(UP)
-        return said, np.asarray(estimator.predict_proba(x)[:, column], dtype="float64"), "probability"
-    return said, said.astype("float64"), "class"
-
-
-def _class_is_sign(estimator: Any) -> bool:
-    """Whether `predict` says the first class where the decision function is below 0, and the second elsewhere.
-
-    So does libsvm (`svm_predict_values`) with two classes, by the very sum that is the decision function; to ask it for both
-    takes twice as long.
-    """
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    return type(last) in (SVC, NuSVC) and len(last.classes_) == 2
 
 
 def scored(y: NDArray[np.int64], predicted: NDArray[np.int64], split: Split) -> dict[str, float]:

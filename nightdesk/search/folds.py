@@ -17,7 +17,7 @@ from nightdesk.backtest.fits import FitCache, FitFacts, Made
 from nightdesk.backtest.rows import PACKAGES, Floats
 from nightdesk.learning import estimator
 from nightdesk.learning.estimator import new_estimator
-from nightdesk.learning.fit import DOWN, UP
+from nightdesk.learning.predictions import DOWN, UP
 from nightdesk.portfolio.history import simulate
 from nightdesk.search.ground import Ground, returns_of
 from nightdesk.signals.long_flat import equal_weights, sides

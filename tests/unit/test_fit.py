@@ -6,16 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn import svm
 from sklearn.metrics import accuracy_score
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 import nightdesk.market
 from nightdesk.errors import Misconfigured
 from nightdesk.learning.estimator import new_estimator
-from nightdesk.learning.fit import Fit, feature_names, fit, predictions
+from nightdesk.learning.fit import Fit, feature_names, fit
 from nightdesk.learning.labels import labels
+from nightdesk.learning.predictions import predictions
 from schemas.bars import Bars
 from schemas.features import Features
 from schemas.labels import Labels
@@ -188,41 +186,6 @@ def test_a_higher_score_means_up(estimator: str, kind: str) -> None:
     assert score_kind == kind
     assert (said == (scores > (0.5 if kind == "probability" else 0.0))).all()
     assert scores[x["signal"] > 1].mean() > scores[x["signal"] < -1].mean()
-
-
-@pytest.mark.parametrize(
-    "machine",
-    [svm.SVC(), svm.SVC(kernel="linear"), svm.SVC(kernel="poly"), svm.SVC(class_weight="balanced"), svm.NuSVC(nu=0.3)],
-    ids=["rbf", "linear", "poly", "balanced", "nu"],
-)
-def test_a_support_vector_machine_says_by_its_score_what_it_predicts(machine: svm.SVC) -> None:
-    draw = np.random.default_rng(1)
-    x = pd.DataFrame(draw.normal(size=(300, 2)), columns=["a", "b"])
-    trained = Pipeline([("scale", StandardScaler()), ("model", machine)]).fit(
-        x, (x["a"] + draw.normal(size=300) > 0).astype("int64")
-    )
-    asked = pd.DataFrame(draw.normal(size=(2_000, 2)), columns=["a", "b"])
-    said, scores, kind = predictions(trained, asked)
-    assert kind == "margin"
-    assert (said == trained.predict(asked)).all() and set(said) == {0, 1}
-    assert (scores == trained.decision_function(asked)).all()
-
-
-def test_a_support_vector_machine_says_up_where_its_score_is_exactly_zero() -> None:
-    trained = svm.SVC(kernel="linear").fit(pd.DataFrame({"a": [-1.0, 1.0]}), [0, 1])
-    between = pd.DataFrame({"a": [0.0]})
-    said, scores, _ = predictions(trained, between)
-    assert scores.tolist() == [0.0]
-    assert said.tolist() == trained.predict(between).tolist() == [1]
-
-
-def test_an_estimator_without_scores_gives_its_class() -> None:
-    class Coin:
-        def predict(self, x: pd.DataFrame) -> list[int]:
-            return [1, 0]
-
-    said, scores, kind = predictions(Coin(), pd.DataFrame({"a": [1.0, 2.0]}))
-    assert (said.tolist(), scores.tolist(), kind) == ([1, 0], [1.0, 0.0], "class")
 
 
 def test_a_pipeline_refuses_features_in_another_order() -> None:

@@ -11,7 +11,8 @@ import pytest
 from nightdesk.backtest.run import run_backtest
 from nightdesk.day.gates import fit_gates, judged, required
 from nightdesk.day.play import play_day
-from nightdesk.learning.fit import DOWN, UP, Fit
+from nightdesk.learning.fit import Fit
+from nightdesk.learning.predictions import DOWN, UP
 from nightdesk.performance.report import facts
 from schemas.reports import DayReport
 from schemas.strategy import Gate
