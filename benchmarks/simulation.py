@@ -10,6 +10,7 @@ import sys
 import tracemalloc
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from rich.console import Console
 from benchmarks.homes import CHECKOUT, environment
 from benchmarks.measure import measured
 from benchmarks.result import Result, Row
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PEERS = CHECKOUT / "var" / "peers" / "bin" / "python"
 AGREE = 1e-9
@@ -102,10 +106,8 @@ def _apart(work: Path, job: str, peer: str) -> float:
     return float(np.max(np.abs(ours / theirs - 1)))
 
 
-def run_of(job: str, panels: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+def run_of(job: str, panels: dict[str, NDArray[np.float64]], sessions: "pd.DatetimeIndex") -> NDArray[np.float64]:
     """One run: the equity; with J1 all figures of the report, with J2 the fills' columns."""
-    import pandas as pd
-
     from nightdesk.performance.metrics import performance
     from nightdesk.portfolio.history import simulate
     from schemas.strategy import Costs, Sizing
@@ -114,31 +116,33 @@ def run_of(job: str, panels: dict[str, NDArray[np.float64]]) -> NDArray[np.float
     costs = Costs(commission_bps=1, slippage_bps=1)
     history = simulate(panels["weights"], panels["opens"], panels["closes"], plain, costs, 100_000, sized_at="open")
     if job == "J1":
-        sessions = pd.date_range("1999-01-01", periods=len(history.equity), freq="B", unit="ns")
         performance(history.equity_table(sessions, panels["closes"][:, 0]), history.fills_table(sessions, ["ONE"]))
     return history.equity
 
 
 def main(job: str, path: str, runs: str, out: str) -> None:
     started = perf_counter()
+    import pandas as pd
+
     import nightdesk.performance.metrics
     import nightdesk.portfolio.history  # noqa: F401 - what a run imports
 
     imported = perf_counter() - started
     panels = dict(np.load(path))
+    sessions = pd.date_range("1999-01-01", periods=len(panels["opens"]), freq="B", unit="ns")
     seconds = []
     for _ in range(int(runs)):
         started = perf_counter()
-        equity = run_of(job, panels)
+        equity = run_of(job, panels, sessions)
         seconds.append(perf_counter() - started)
     np.save(out, equity)
-    json.dump({"imports": imported, "seconds": seconds, "added_mb": _added_mb(job, panels)}, sys.stdout)
+    json.dump({"imports": imported, "seconds": seconds, "added_mb": _added_mb(job, panels, sessions)}, sys.stdout)
 
 
-def _added_mb(job: str, panels: dict[str, NDArray[np.float64]]) -> float:
+def _added_mb(job: str, panels: dict[str, NDArray[np.float64]], sessions: "pd.DatetimeIndex") -> float:
     """The highest sum of what a further run allocates."""
     tracemalloc.start()
-    run_of(job, panels)
+    run_of(job, panels, sessions)
     return tracemalloc.get_traced_memory()[1] / 2**20
 
 
