@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import skops.io
-
 from nightdesk.errors import Misconfigured, OutOfSync
 from nightdesk.learning.digest import model_sha256
 
@@ -47,6 +45,8 @@ def save_model(estimator: Any, folder: Path) -> tuple[Path, str]:
     """
     path = folder / f"{model_sha256(estimator)}.skops"
     if not path.exists():
+        import skops.io  # imports all of scikit-learn
+
         content = skops.io.dumps(estimator)
         _loaded(content, path)
         return path, save_model_file(content, path)
@@ -82,6 +82,8 @@ def load_model(path: Path, file_sha256: str) -> Any:
 
 
 def _loaded(content: bytes, path: Path) -> Any:
+    import skops.io  # see above
+
     try:
         return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
     except BROKEN as error:
