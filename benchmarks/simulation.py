@@ -108,7 +108,7 @@ def run_of(job: str, panels: dict[str, NDArray[np.float64]]) -> NDArray[np.float
 
     from nightdesk.performance.metrics import performance
     from nightdesk.portfolio.history import simulate
-    from schemas.strategy import Costs, Sizing
+    from schemas.trading import Costs, Sizing
 
     plain = Sizing(buffer=0, rebalance_band=0, increment=1e-9)
     costs = Costs(commission_bps=1, slippage_bps=1)

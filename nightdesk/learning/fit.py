@@ -14,7 +14,7 @@ from nightdesk.learning.estimator import new_estimator
 from nightdesk.learning.split import Split, purged_split
 from schemas.features import Features
 from schemas.labels import Labels
-from schemas.strategy import Gate, Model
+from schemas.learnt import Gate, Model
 
 KEYS = [Features.session, Features.symbol]
 PREDICTED = "predicted"

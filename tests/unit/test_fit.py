@@ -19,7 +19,7 @@ from nightdesk.learning.labels import labels
 from schemas.bars import Bars
 from schemas.features import Features
 from schemas.labels import Labels
-from schemas.strategy import Gate, Model, Target
+from schemas.learnt import Gate, Model, Target
 
 BUNDLED = Path(nightdesk.market.__path__[0]) / "data" / "sp500.csv.gz"
 SVC = "sklearn.svm.SVC"

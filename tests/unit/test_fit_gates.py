@@ -13,8 +13,8 @@ from nightdesk.day.gates import fit_gates, judged, required
 from nightdesk.day.play import play_day
 from nightdesk.learning.fit import DOWN, UP, Fit
 from nightdesk.performance.report import facts
+from schemas.learnt import Gate
 from schemas.reports import DayReport
-from schemas.strategy import Gate
 from tests.desks import settings_in
 from tests.strategy_documents import NO_MLFLOW, saved, seed, with_key
 
