@@ -20,7 +20,7 @@ from nightdesk.portfolio.sizing import Floats
 from nightdesk.portfolio.stretches import Simulation
 from nightdesk.sessions import SETTLE_DELAY, Sessions
 from schemas.bars import Bars
-from schemas.evidence import Restriction
+from schemas.records import Restriction
 from schemas.strategy import Strategy
 from schemas.trading import Limits
 

@@ -18,13 +18,14 @@ from pydantic import SecretStr
 
 from nightdesk.database import sqlite_engine
 from nightdesk.errors import Misconfigured, OutOfSync
+from schemas.evidence import Evidence, Override, Replacement, Trial
+from schemas.findings import Restatement
 from schemas.records import (
     Book,
     BrokerAccount,
     CashEvent,
     Consent,
     Control,
-    Evidence,
     Fill,
     Gap,
     Mark,
@@ -32,12 +33,8 @@ from schemas.records import (
     ModelRef,
     Order,
     OutsideChange,
-    Override,
     PositionEvent,
-    Replacement,
-    Restatement,
     Run,
-    Trial,
 )
 
 if TYPE_CHECKING:

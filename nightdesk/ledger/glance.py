@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from nightdesk.ledger import tables
 from nightdesk.ledger.file import LedgerFile
-from schemas.records import Fill, Gap, Mark, ModelRef, Order, Replacement, Restatement, Run
+from schemas.evidence import Replacement
+from schemas.findings import Restatement
+from schemas.records import Fill, Gap, Mark, ModelRef, Order, Run
 
 NANO = 1_000_000_000
 """Quantities have at most nine places: summed as whole billionths they lose nothing up to nine million shares."""

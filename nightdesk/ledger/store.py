@@ -17,7 +17,8 @@ from nightdesk.ledger.decisions import Decisions
 from nightdesk.ledger.glance import Glance
 from nightdesk.ledger.replacements import Replacements
 from nightdesk.ledger.trials import Trials
-from schemas.records import Book, CashEvent, Fill, Gap, Mark, Mode, ModelRef, OutsideChange, PositionEvent, Restatement, Run
+from schemas.findings import Restatement
+from schemas.records import Book, CashEvent, Fill, Gap, Mark, Mode, ModelRef, OutsideChange, PositionEvent, Run
 
 
 class Ledger(Decisions, Controls, Consents, Accounts, Trials, Replacements, Glance):

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from nightdesk.database import insert_new
 from nightdesk.ledger import tables
 from nightdesk.ledger.file import LedgerFile
-from schemas.records import Evidence, Override, Trial
+from schemas.evidence import Evidence, Override, Trial
 
 AT_ONCE = 50
 """Rows of one statement: a database takes only so many values."""

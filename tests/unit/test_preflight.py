@@ -25,8 +25,8 @@ from nightdesk.ledger.status import book_statuses
 from nightdesk.ledger.store import Ledger
 from nightdesk.settings import Settings
 from nightdesk.wiring.orders import new_book, open_ledger
-from schemas.evidence import GateResult, gate_document
-from schemas.records import Evidence, Mark, Mode, ModelRef, OutsideChange
+from schemas.evidence import Evidence, GateResult, gate_document
+from schemas.records import Mark, Mode, ModelRef, OutsideChange
 from schemas.strategy import Strategy
 from tests.alpaca_account import AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
