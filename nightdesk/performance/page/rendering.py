@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from nightdesk.performance.metrics import LABELS, formatted
+from nightdesk.performance.figure_words import LABELS, formatted
 from nightdesk.performance.page.charts import Chart, fold_chart, histogram, line_chart, signed
 from nightdesk.performance.page.tables import ROLLING_SESSIONS, YEAR, costs_so_far, rolling_turnover
 from nightdesk.performance.page.tearsheet import Tearsheet, Trading
