@@ -164,6 +164,11 @@ class LedgerFile:
         names = [column.name for column in fields(kind)]
         return [kind(**{name: row[name] for name in names}) for row in self._rows(query)]
 
+    def _record(self, kind: type[Record], query: sa.Select[Any]) -> Record | None:
+        """The first that the query finds."""
+        found = self._records(kind, query)
+        return found[0] if found else None
+
     def append_all_of(self, other: "LedgerFile") -> None:
         """Fill this ledger, which is empty, with every row of another, of whichever kind."""
         from nightdesk.ledger.tables import metadata
