@@ -1,9 +1,6 @@
 """`console`: its pages over ten years of daily records of 500 symbols, made up and written by the ledger's own functions."""
 
 import hashlib
-import socket
-import threading
-import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,7 +14,6 @@ from urllib.parse import quote
 
 import httpx
 import numpy as np
-import uvicorn
 
 from benchmarks.homes import CHECKOUT
 from benchmarks.result import Result, Row
@@ -28,6 +24,8 @@ from nightdesk.ledger.store import Ledger
 from nightdesk.sessions import exchange_sessions
 from schemas.records import Book, CashEvent, Consent, Decision, Fill, Gap, Mark, ModelRef, Order, Run
 from schemas.strategy import Strategy
+from tests.app_server import on_socket
+from tests.running import free_port
 
 N_SESSIONS, N_SYMBOLS, ORDERS_A_SESSION = 2_520, 500, 20
 FIRST_PAGE_S = 0.15
@@ -229,17 +227,8 @@ def _model(book: Book, session: date) -> ModelRef:
 def served(home: Path, port: int) -> Iterator[httpx.Client]:
     """The console over a home, on a socket."""
     app = console_app(Room(home, port, "ana (page)", lambda: NOW, lambda _: {}, lambda *_: ("", None)))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.01)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
+    with on_socket(app, port) as client:
+        yield client
 
 
 def measured_console(runs: int, work: Path) -> Result:
@@ -259,11 +248,6 @@ def measured_console(runs: int, work: Path) -> Result:
     ]
     title = f"{N_SESSIONS:,} sessions of {N_SYMBOLS} symbols, {ORDERS_A_SESSION} orders a session"
     return Result("console", title, rows)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _reject(home: Path, book: Book) -> None:

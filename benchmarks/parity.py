@@ -42,7 +42,7 @@ def equity_of(
     panels: dict[str, np.ndarray], sized_at: Literal["close", "open"], commission_bps: float, slippage_bps: float
 ) -> np.ndarray:
     from nightdesk.portfolio.history import simulate
-    from schemas.strategy import Costs, Sizing
+    from schemas.trading import Costs, Sizing
 
     plain = Sizing(buffer=0, rebalance_band=0, increment=1e-9)
     costs = Costs(commission_bps=commission_bps, slippage_bps=slippage_bps)

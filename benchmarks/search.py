@@ -48,7 +48,8 @@ def strategy() -> Any:
     """The seed strategy with J6's space."""
     from nightdesk.settings import settings
     from nightdesk.wiring.strategies import load_strategy
-    from schemas.strategy import Search, Strategy
+    from schemas.search import Search
+    from schemas.strategy import Strategy
 
     space = {"model.params.C": C, "model.params.gamma": GAMMA}
     search = Search(params=space, thresholds=THRESHOLDS, score="accuracy", folds=FOLDS)  # type: ignore[arg-type]  # pydantic reads it

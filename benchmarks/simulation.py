@@ -110,7 +110,7 @@ def run_of(job: str, panels: dict[str, NDArray[np.float64]], sessions: "pd.Datet
     """One run: the equity; with J1 all figures of the report, with J2 the fills' columns."""
     from nightdesk.performance.metrics import performance
     from nightdesk.portfolio.history import simulate
-    from schemas.strategy import Costs, Sizing
+    from schemas.trading import Costs, Sizing
 
     plain = Sizing(buffer=0, rebalance_band=0, increment=1e-9)
     costs = Costs(commission_bps=1, slippage_bps=1)

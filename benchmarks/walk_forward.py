@@ -88,7 +88,7 @@ def save_rows(path: Path) -> None:
     from nightdesk.learning.labels import labels
     from nightdesk.market.sample import SampleSource
     from nightdesk.sessions import exchange_sessions
-    from schemas.strategy import Target
+    from schemas.learnt import Target
 
     bars = SampleSource().fetch_bars(["^GSPC"], *(SampleSource.span or ()))
     features = feature_matrix(forward_adjusted(panels(bars)), ["open_minus_close", "high_minus_low"], ["^GSPC"])

@@ -1,12 +1,12 @@
-"""What a gate says of a record, and what limits did to it."""
+"""What speaks for a strategy: what was tried, what the gates say of it, and where a person went without."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
-from schemas.records import State
+from schemas.records import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,73 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Restriction:
-    """What a limit did in a session: kept its orders back where `state` is "", else set the state of the book from then on."""
+class Trial:
+    """One configuration evaluated for a target over the sessions from `first` to `last`; a row for each search that did so.
 
-    session: date
-    state: State | Literal[""]
+    `sharpe` is that of the returns after costs, a session, 0 where they do not vary. `origin` "search" has a `search_id`.
+    `returns` are those of the `n_sessions` sessions (`nightdesk.performance.trials.packed_returns`), b"" where not kept.
+    """
+
+    config_sha256: str
+    target_sha256: str
+    strategy: str
+    first: date
+    last: date
+    n_sessions: int
+    sharpe: float
+    origin: Literal["backtest", "search"]
+    evaluated_at: datetime
+    search_id: str = ""
+    returns: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the gates said of a configuration's backtest from `first` to `last`. `gates` are documents of `GateResult`."""
+
+    config_sha256: str
+    target_sha256: str
+    strategy: str
+    first: date
+    last: date
+    bars_sha256: str
+    gates: Sequence[Json]
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Why a book trades live although `lines` of its checklist were not right; "" where all were, later on."""
+
+    book_id: str
+    lines: str
+    who: str
+    at: datetime
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A strategy file replaced, at `path`: by a promotion (what its `challenger` learns with) or by a rollback.
+
+    `former` and `new` are the file's texts, the hashes those of their bytes. `evidence` is what was known, `reason` why it was
+    done without enough of it. `finished_at` is None until the new file stands.
+    """
+
+    number: int
+    strategy: str
+    kind: Literal["promotion", "rollback"]
+    path: str
+    challenger: str
+    former_sha256: str
+    new_sha256: str
+    former: str
+    new: str
+    evidence: Json
+    who: str
+    at: datetime
+    reason: str = ""
+    finished_at: datetime | None = None
 
 
 def gate_document(gate: GateResult) -> dict[str, Any]:

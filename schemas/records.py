@@ -1,4 +1,4 @@
-"""Frozen records that cross borders. No pandas: the process that orders imports these and the ledger alone."""
+"""Frozen records of what a book decided, ordered, holds and may do. No pandas: the process that orders imports these."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -183,53 +183,6 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that a check found: what, how bad, which symbol and sessions, a sentence, and what was done about it."""
-
-    code: str
-    severity: Literal["error", "warning"]
-    symbol: str
-    sessions: tuple[date, ...]
-    message: str
-    done: Literal["reported", "quarantined", "refused", "released"] = "reported"
-
-
-@dataclass(frozen=True, slots=True)
-class Restatement:
-    """A value of a stored bar that the vendor has changed since. `field` is a column of `Bars`.
-
-    `explained` says why that is harmless ("late volume", "split", "dividend"), or is empty; `done` what became of the new
-    version: stored beside the old one, or set aside until a person releases it.
-    """
-
-    session: date
-    symbol: str
-    field: str
-    was: float
-    now: float
-    explained: Literal["late volume", "split", "dividend", ""]
-    done: Literal["stored", "quarantined"] = "stored"
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantinedBar:
-    """A bar that was set aside instead of stored: its values, the finding's code and sentence, and its release, if any.
-
-    `values` has the columns of `Bars` from open to split; a NaN is None.
-    """
-
-    session: date
-    symbol: str
-    values: Mapping[str, float | None]
-    code: str
-    message: str
-    seen_at: datetime
-    released_at: datetime | None = None
-    released_by: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """One attempt at a day: append-only, finished or not."""
 
@@ -259,6 +212,15 @@ class Control:
     session: date | None
     who: str
     at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What a limit did in a session: kept its orders back where `state` is "", else set the state of the book from then on."""
+
+    session: date
+    state: State | Literal[""]
     reason: str
 
 
@@ -301,76 +263,6 @@ class OutsideChange:
     adopted_at: datetime | None = None
     adopted_by: str = ""
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One configuration evaluated for a target over the sessions from `first` to `last`; a row for each search that did so.
-
-    `sharpe` is that of the returns after costs, a session, 0 where they do not vary. `origin` "search" has a `search_id`.
-    `returns` are those of the `n_sessions` sessions (`nightdesk.performance.trials.packed_returns`), b"" where not kept.
-    """
-
-    config_sha256: str
-    target_sha256: str
-    strategy: str
-    first: date
-    last: date
-    n_sessions: int
-    sharpe: float
-    origin: Literal["backtest", "search"]
-    evaluated_at: datetime
-    search_id: str = ""
-    returns: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the gates said of a configuration's backtest from `first` to `last`. `gates` are documents of `GateResult`."""
-
-    config_sha256: str
-    target_sha256: str
-    strategy: str
-    first: date
-    last: date
-    bars_sha256: str
-    gates: Sequence[Json]
-    recorded_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """Why a book trades live although `lines` of its checklist were not right; "" where all were, later on."""
-
-    book_id: str
-    lines: str
-    who: str
-    at: datetime
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """A strategy file replaced, at `path`: by a promotion (what its `challenger` learns with) or by a rollback.
-
-    `former` and `new` are the file's texts, the hashes those of their bytes. `evidence` is what was known, `reason` why it was
-    done without enough of it. `finished_at` is None until the new file stands.
-    """
-
-    number: int
-    strategy: str
-    kind: Literal["promotion", "rollback"]
-    path: str
-    challenger: str
-    former_sha256: str
-    new_sha256: str
-    former: str
-    new: str
-    evidence: Json
-    who: str
-    at: datetime
-    reason: str = ""
-    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,11 @@
-"""A table of a strategy file."""
+"""A table of a strategy file, and what more than one of them holds."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Parameter = bool | int | float | str | list[float] | list[int] | list[str]
 
 
 class Section(BaseModel):

@@ -2,28 +2,24 @@
 
 import hashlib
 import json
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
+from schemas.learnt import Features, Gate, Model, Target
 from schemas.search import Search
-from schemas.section import Section
+from schemas.section import Identifier, Parameter, Section
+from schemas.trading import Broker, Costs, Limits, Sizing
 
 DATA_SYMBOL = r"^\^?[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
 ORDER_SYMBOL = r"^[A-Z][A-Z0-9]{0,5}([.\-][A-Z]{1,2})?$"
-ESTIMATOR_PACKAGES = ("sklearn",)
-"""Packages whose estimators may be named: a strategy file must not be able to import anything it likes."""
 LONGEST_CODE = 100_000
 """Characters of a strategy's own file: each decision carries it."""
-ESTIMATOR_PATH = rf"^({'|'.join(ESTIMATOR_PACKAGES)})(\.[a-z][a-z0-9_]*)+\.[A-Z][A-Za-z0-9]*$"
 
 SourceName = Literal["sample", "csvdir", "yahoo", "alpaca"]
 DataSymbol = Annotated[str, StringConstraints(pattern=DATA_SYMBOL)]
 OrderSymbol = Annotated[str, StringConstraints(pattern=ORDER_SYMBOL)]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Parameter = bool | int | float | str | list[float] | list[int] | list[str]
 FileBeside = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,255}$")]
 """A file's path as seen from the folder of the strategy file."""
 Kind = Literal["model", "rule", "weights"]
@@ -88,67 +84,6 @@ class Market(Section):
         return instruments
 
 
-class Features(Section):
-    """What the model sees."""
-
-    columns: tuple[str, ...] = Field(min_length=1, description="Names of features, in the order the model sees them.")
-
-    @field_validator("columns")
-    @classmethod
-    def _distinct(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(columns)) != len(columns):
-            raise ValueError("each feature once")
-        return columns
-
-
-class Target(Section):
-    """What the model learns to predict."""
-
-    name: Literal["close_up", "open_up"] = Field(
-        description="close_up: the close `horizon` sessions on is above today's. open_up: open to open, from the next open."
-    )
-    horizon_sessions: int = Field(1, ge=1, le=252, description="How many sessions ahead.")
-
-
-class Model(Section):
-    """Which estimator, how it is split, when it is fitted again."""
-
-    estimator: Annotated[str, StringConstraints(pattern=ESTIMATOR_PATH)] = Field(
-        description=f"Import path of an estimator from: {', '.join(ESTIMATOR_PACKAGES)}."
-    )
-    params: dict[str, Parameter] = Field(default_factory=dict, description="The estimator's own parameters.")
-    scaler: Literal["standard", "robust", "none"] = Field("standard", description="What scales the features first.")
-    train_fraction: float = Field(0.8, gt=0, lt=1, description="Share of the labelled sessions to train on, in time.")
-    min_train_sessions: int = Field(252, ge=20, description="Fewer sessions than these in the training part: no fit.")
-    retrain: Literal["daily", "weekly", "monthly", "quarterly", "yearly"] = Field(
-        "monthly", description="Due when no fit was attempted with its cut-off in this period."
-    )
-    max_age_sessions: int = Field(63, ge=1, description="A champion older than these sessions does not trade.")
-    deploy: Literal["as_tested", "refit_all"] = Field(
-        "as_tested", description="Trade the fit that was tested, or one refitted on everything (untested)."
-    )
-
-
-class Gate(Section):
-    """What a fit must show before it may trade."""
-
-    min_test_accuracy: float = Field(0.5, ge=0, le=1, description="The test accuracy must be above this.")
-    on_fail: Literal["no_trade", "keep_champion"] = Field("no_trade", description="What a failed gate means.")
-    max_outlier_mad: float | None = Field(
-        None, ge=0, le=1_000_000, description="A feature farther outside of its training range, in robust deviations, is held."
-    )
-    require: tuple[Literal["accuracy"], ...] = Field(
-        (), description="Honest gates that a fit must pass as well; accuracy: better than the training majority, at 5 %."
-    )
-
-    @field_validator("require")
-    @classmethod
-    def _each_once(cls, require: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(require)) != len(require):
-            raise ValueError("each gate once")
-        return require
-
-
 class Signal(Section):
     """From what a model says to what is wanted."""
 
@@ -173,94 +108,11 @@ class WeightsTable(Section):
     file: FileBeside = Field(description="A CSV or Parquet file with the columns session, symbol and weight.")
 
 
-class Sizing(Section):
-    """From a weight to a quantity."""
-
-    buffer: float = Field(0.02, ge=0, lt=1, description="Share of equity that is never invested, for the gap at the open.")
-    rebalance_band: float = Field(
-        0.05, ge=0, le=1, description="With an unchanged target, trade only above this drift (share of equity)."
-    )
-    increment: float = Field(1.0, gt=0, le=1_000_000, description="Smallest step of a quantity; 1 is whole shares.")
-
-
-class Costs(Section):
-    """What a fill costs."""
-
-    commission_bps: float = Field(1.0, ge=0, le=1000, description="Commission, basis points of the traded value.")
-    commission_per_share: float = Field(0.0, ge=0, le=100, description="Commission a share, in currency.")
-    commission_min: float = Field(0.0, ge=0, le=1000, description="Least commission of an order, in currency.")
-    commission_per_order: float = Field(0.0, ge=0, le=1000, description="Commission of an order whatever its size, in currency.")
-    commission_max: float | None = Field(None, ge=0, le=1_000_000, description="Most commission of an order, in currency.")
-    slippage_bps: float = Field(1.0, ge=0, le=1000, description="How much worse than the open a fill is, basis points.")
-    max_bar_volume_share: float | None = Field(
-        None, gt=0, le=1, description="Most of the fill session's volume that an order gets; the rest expires."
-    )
-    price_impact: float = Field(
-        0.0, ge=0, le=0.5, description="A fill moves its price by this times the square of its share of the session's volume."
-    )
-
-    @field_validator("commission_max")
-    @classmethod
-    def _not_below_the_least(cls, most: float | None, info: ValidationInfo) -> float | None:
-        if most is not None and most < info.data.get("commission_min", 0.0):
-            raise ValueError("commission_min or more")
-        return most
-
-
-class Limits(Section):
-    """Checked on the final request, immediately before it leaves; the last four on the book, at each close."""
-
-    model_config = ConfigDict(strict=True)
-
-    max_order_quantity: float = Field(1_000_000, gt=0, le=1e12, description="Most shares of one order.")
-    max_order_notional: float = Field(gt=0, description="Largest value of one order, in currency.")
-    max_order_share: float = Field(1.0, gt=0, le=10, description="Largest value of an order that does not reduce, of equity.")
-    max_position_share: float = Field(1.0, gt=0, le=10, description="Largest position, as a share of equity.")
-    max_volume_share: float = Field(0.1, gt=0, le=1, description="Largest order, as a share of the average volume.")
-    price_collar: float = Field(
-        0.1, gt=0, le=1, description="How far the price an order was sized at may be from the last close, as a share of it."
-    )
-    max_buying_power_share: float = Field(1.0, gt=0, le=1, description="Share of the buying power that buys may spend.")
-    allow_short: bool = Field(False, description="Whether a position may fall below zero.")
-    max_orders_per_instrument: int = Field(2, ge=1, le=100, description="Most orders of one instrument for one open.")
-    max_orders_per_day: int = Field(500, ge=1, le=10_000, description="Most orders of the account for one open.")
-    max_data_age_h: float = Field(120, gt=0, le=1000, description="Hours from the last bar's close to the order's leaving.")
-    max_daily_loss: float = Field(0.1, gt=0, le=1, description="A larger loss of one session halts the book.")
-    max_drawdown: float = Field(0.5, gt=0, le=1, description="A larger drawdown closes the book's positions.")
-    max_losing_sessions: int = Field(20, ge=1, le=1000, description="More sessions of loss in a row halt the book.")
-    end_date: date | None = Field(
-        None, strict=False, description="The last session that may open positions; after it they are closed."
-    )
-
-    @field_validator("end_date", mode="before")
-    @classmethod
-    def _no_number(cls, end: object) -> object:
-        if end is not None and not isinstance(end, date | str):
-            raise ValueError("a date as 2018-12-31")
-        return end
-
-
 class Expected(Section):
     """Live against expected."""
 
     tolerance_bps: float = Field(
         50.0, ge=0, le=10_000, description="A session whose gap is larger, in basis points of equity, sends a notice."
-    )
-
-
-class Broker(Section):
-    """Who takes the order."""
-
-    name: Literal["paper", "alpaca"] = Field("paper", description="The broker.")
-    account: Identifier | None = Field(None, description="The desk's name for the account; by default that of the strategy.")
-    account_number: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,40}$")] | None = Field(
-        None, description="The number that the broker gave the account; must be set to go live."
-    )
-    execution: Literal["automatic", "confirm"] = Field(
-        "automatic", description="confirm: no order leaves before a person has consented to it."
-    )
-    time_in_force: Literal["opg", "day"] = Field(
-        "opg", description="opg: at the open or not at all. day: queued to the next open."
     )
 
 
@@ -376,16 +228,3 @@ class Strategy(Section):
 
 def _sha256(document: object) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def period_key(retrain: str, session: date) -> tuple[int, ...]:
-    """The retraining period that a session lies in; two sessions of one period have equal keys."""
-    year, week, _ = session.isocalendar()
-    keys = {
-        "daily": (session.year, session.month, session.day),
-        "weekly": (year, week),
-        "monthly": (session.year, session.month),
-        "quarterly": (session.year, (session.month - 1) // 3),
-        "yearly": (session.year,),
-    }
-    return keys[retrain]

@@ -1,8 +1,8 @@
 """How a test moves the market of a stub that runs as a process of its own: `GET /stub/state`, and POSTs of a JSON object.
 
 `/stub/time` {now}; `/stub/open` {session, symbol, price, dividend, split}; `/stub/book` {kind, name, amount}; `/stub/rename`
-{old, new}; `/stub/fault` {mode, and times, method, path to change it}; `/stub/clear`: no faults; `/stub/set` fields of
-`AlpacaStub` that are numbers; `/stub/account` fields of `AlpacaAccount` that are numbers, flags or sets. Each answers the state.
+{old, new}; `/stub/fault` {mode, and times, method, path to change it}; `/stub/set` fields of `AlpacaStub` that are numbers;
+`/stub/account` fields of `AlpacaAccount` that are numbers, flags or sets. Each answers the state.
 """
 
 from dataclasses import replace
@@ -34,8 +34,6 @@ def controlled(stub: "AlpacaStub", path: str, body: Any) -> dict[str, Any]:
         case "fault":
             changes = {key: value for key, value in body.items() if key != "mode"}
             stub.faults.append(replace(MODES[body["mode"]](), **changes))
-        case "clear":
-            stub.faults.clear()
         case "set":
             for name, value in body.items():
                 setattr(stub, name, timedelta(seconds=value) if name == "skew" else value)

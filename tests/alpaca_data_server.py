@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
@@ -19,6 +18,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from schemas.bars import Bars
+from tests.loopback import QuietHandler, answering
 
 KEY_ID, SECRET_KEY = "PKTESTKEYID0000000XY", "s3cr3tS3cr3tS3cr3tS3cr3tS3cr3tS3cr3t0000"
 NEW_YORK = ZoneInfo("America/New_York")
@@ -36,6 +36,23 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     promised: int | None = None
     silent: bool = False
+
+
+class ReplyHandler(QuietHandler):
+    """Answers with replies, over a connection that is kept."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one piece: in two the second waits for the first's receipt
+
+    def send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if reply.status != 204:
+            self.send_header("Content-Length", str(len(reply.body) if reply.promised is None else reply.promised))
+        self.end_headers()
+        self.wfile.write(reply.body)
+        self.close_connection = reply.promised is not None
 
 
 @dataclass(frozen=True)
@@ -177,11 +194,8 @@ def at_close(day: date) -> datetime:
 def running(server: AlpacaServer) -> Iterator[AlpacaServer]:
     """The server on a port of this machine; its `url` says where."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one piece: in two the second waits for the first's receipt
-
-        def do_GET(self) -> None:
+    class Handler(ReplyHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the standard library's own name
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply = server.reply(Asked(parts.path, dict(parse_qsl(parts.query)), headers))
@@ -189,25 +203,11 @@ def running(server: AlpacaServer) -> Iterator[AlpacaServer]:
                 server.stopped.wait(30)
                 self.close_connection = True
                 return
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body) if reply.promised is None else reply.promised))
-            self.end_headers()
-            self.wfile.write(reply.body)
-            self.close_connection = reply.promised is not None
+            self.send(reply)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        server.url = f"http://127.0.0.1:{http.server_port}"
-        thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with answering(Handler) as port:
+        server.url = f"http://127.0.0.1:{port}"
         try:
             yield server
         finally:
             server.stopped.set()
-            http.shutdown()
-            thread.join()

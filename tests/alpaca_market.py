@@ -1,5 +1,7 @@
 """A made-up market at Alpaca, as its local server shows it, and the source that reads it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import cache
 
@@ -10,7 +12,7 @@ from pydantic import SecretStr
 from nightdesk.market.alpaca import AlpacaSource
 from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
-from tests.alpaca_data_server import KEY_ID, SECRET_KEY, AlpacaServer
+from tests.alpaca_data_server import KEY_ID, SECRET_KEY, AlpacaServer, at_close, listed, running
 from tests.bars import clean_bars
 
 FIRST, LAST = date(2020, 8, 3), date(2020, 9, 30)
@@ -38,6 +40,14 @@ def seeded_bars() -> pd.DataFrame:
     bars = with_cells(bars, "AAPL", "2020-08-31", open=127.58, high=131.0, low=126.0, close=129.04, split=4.0)
     bars = with_cells(bars, "AAPL", "2020-08-07", dividend=0.82)
     return with_cells(bars, "KO", "2020-09-14", dividend=0.41, split=0.5)
+
+
+@contextmanager
+def seeded_server() -> Iterator[AlpacaServer]:
+    """Those bars and what the companies paid, on a port of this machine, after the last close."""
+    bars = seeded_bars()
+    with running(AlpacaServer(at_close(LAST), bars, listed(bars))) as server:
+        yield server
 
 
 def source_at(server: AlpacaServer, key_id: str = KEY_ID, secret: str = SECRET_KEY) -> AlpacaSource:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import ceil
 from time import monotonic, time
 from typing import Any
@@ -23,11 +22,12 @@ from uuid import UUID
 
 from tests.alpaca_account import OPEN_STATES, AlpacaAccount
 from tests.alpaca_control import CONTROL, controlled
-from tests.alpaca_data_server import KEY_ID, SECRET_KEY, Reply, told
+from tests.alpaca_data_server import KEY_ID, SECRET_KEY, Reply, ReplyHandler, told
 from tests.alpaca_faults import BUSY, ORDERS, Fault
 from tests.alpaca_openapi import what_is_wrong
 from tests.alpaca_rows import account_row, asset_row, calendar, clock_row, position_row
 from tests.alpaca_rules import RefusedError
+from tests.loopback import answering
 
 
 @dataclass(frozen=True)
@@ -206,10 +206,7 @@ def _order_id(told: str) -> str:
 def serving(stub: AlpacaStub, port: int = 0) -> Iterator[AlpacaStub]:
     """The stub on a port of this machine, a free one for 0; its `url` says where."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one piece: in two the second waits for the first's receipt
-
+    class Handler(ReplyHandler):
         def answer(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -220,31 +217,16 @@ def serving(stub: AlpacaStub, port: int = 0) -> Iterator[AlpacaStub]:
                 stub.stopped.wait(30 if reply.silent else 0)
                 self.close_connection = True
                 return
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            if reply.status != 204:
-                self.send_header("Content-Length", str(len(reply.body) if reply.promised is None else reply.promised))
-            self.end_headers()
-            self.wfile.write(reply.body)
-            self.close_connection = reply.promised is not None
+            self.send(reply)
 
         do_GET = do_POST = do_DELETE = answer  # noqa: N815  # the names that http.server looks for
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as http:
-        http.daemon_threads = True
-        stub.url = f"http://127.0.0.1:{http.server_port}"
-        thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with answering(Handler, port) as taken:
+        stub.url = f"http://127.0.0.1:{taken}"
         try:
             yield stub
         finally:
             stub.stopped.set()
-            http.shutdown()
-            thread.join()
 
 
 def main() -> None:

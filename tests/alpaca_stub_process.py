@@ -50,9 +50,6 @@ class StubProcess:
         """Switch a mode of tests/alpaca_faults.py on; `times`, `method`, `path` and `appears_after_s` may be changed."""
         return self._post("fault", mode=mode, **changes)
 
-    def clear_faults(self) -> dict[str, Any]:
-        return self._post("clear")
-
     def set(self, **fields: Any) -> dict[str, Any]:
         """Numbers of `AlpacaStub`: budget, minute_s, appears_after_s, skew (in seconds), most_a_page."""
         return self._post("set", **fields)

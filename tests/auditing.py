@@ -17,7 +17,7 @@ from nightdesk.learning.labels import labels
 from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
 from schemas.labels import Labels
-from schemas.strategy import Target
+from schemas.learnt import Target
 
 Feature = Callable[[Panels], pd.DataFrame]
 FITS_CALLED = ("train_first", "train_last", "test_first", "test_last")

@@ -8,7 +8,7 @@ import numpy as np
 from nightdesk.portfolio.rebalance import affordable, carried_weights, order_quantities
 from nightdesk.portfolio.simulate import open_fills
 from nightdesk.portfolio.sizing import target_quantities, total
-from schemas.strategy import Costs, Sizing
+from schemas.trading import Costs, Sizing
 
 
 @dataclass(eq=False)

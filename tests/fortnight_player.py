@@ -17,7 +17,8 @@ from nightdesk.day.play import play_day
 from nightdesk.sessions import exchange_sessions
 from nightdesk.submission import submit_newest
 from tests.desks import settings_in
-from tests.faults.day_player import BOUNDARIES, fatal
+from tests.faults.day_player import BOUNDARIES
+from tests.faults.dying import die_at
 from tests.strategy_documents import NO_MLFLOW
 
 exchange_sessions("XNYS")  # once, in the fork server
@@ -34,8 +35,7 @@ def play(desk: Desk, at: datetime, what: str, boundary: str = "") -> None:
     """What the schedule starts at an instant; dies at a boundary of the day, where one is named."""
     WallClock.now = lambda self: at  # type: ignore[method-assign]  # this process has no other clock
     if boundary:
-        owner, name, moment = BOUNDARIES[boundary]
-        setattr(owner, name, fatal(getattr(owner, name), moment))
+        die_at(BOUNDARIES[boundary])
     here = settings_in(desk.home, mlflow_uri=NO_MLFLOW, yahoo_url=desk.yahoo)
     if what == "daily":
         play_day(desk.strategy, None, "paper", "scheduled", here)

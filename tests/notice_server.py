@@ -5,8 +5,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.loopback import QuietHandler, answering
 
 
 @dataclass
@@ -22,13 +23,17 @@ class NoticeServer:
     def address(self, path: str = "") -> str:
         return f"json://127.0.0.1:{self.port}/{path}"
 
+    def notices(self) -> list[tuple[str, list[str]]]:
+        """Title and lines of each."""
+        return [(str(body["title"]), str(body["message"]).splitlines()) for _, body in self.posted]
+
 
 @contextmanager
 def taking(server: NoticeServer) -> Iterator[NoticeServer]:
     """The server on a free port."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802 - the standard library's own name
             body = self.rfile.read(int(self.headers["Content-Length"]))
             server.posted.append((self.path, json.loads(body)))
             self.send_response(server.status)
@@ -41,17 +46,9 @@ def taking(server: NoticeServer) -> Iterator[NoticeServer]:
                 except OSError:
                     return
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        server.port = http.server_port
-        thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with answering(Handler) as port:
+        server.port = port
         try:
             yield server
         finally:
             server.stopped.set()
-            http.shutdown()
-            thread.join()

@@ -8,7 +8,7 @@ from pathlib import Path
 from nightdesk.brokers.broker import OrderRequest
 from nightdesk.brokers.paper import Exchange, PaperBroker, Print
 from nightdesk.sessions import exchange_sessions
-from schemas.strategy import Costs
+from schemas.trading import Costs
 
 FREE = Costs(commission_bps=0, commission_per_share=0, commission_min=0, slippage_bps=0)
 SESSIONS = tuple(stamp.date() for stamp in exchange_sessions("XNYS").between(date(2018, 12, 3), date(2018, 12, 31)))

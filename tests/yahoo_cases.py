@@ -1,6 +1,7 @@
 """Bars, faults and sources that the tests of Yahoo share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from nightdesk.market.yahoo import YahooSource
 from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
 from tests.bars import clean_bars
-from tests.yahoo_server import ZONE, Chart, Fault, YahooServer, edited
+from tests.yahoo_server import ZONE, Chart, Fault, Listing, YahooServer, edited, yahoo_server
 
 SESSIONS = exchange_sessions("XNYS").between(date(2022, 4, 1), date(2023, 6, 30))
 FIRST, LAST = SESSIONS[0].date(), SESSIONS[-1].date()
@@ -25,6 +26,14 @@ def traded(symbol: str, seed: int = 0, split: float = 4.0, at: int = 200) -> pd.
     bars.loc[at, Bars.split] = split
     bars.loc[[100, 300], Bars.dividend] = [0.82, 0.25]
     return bars
+
+
+@contextmanager
+def seeded_server() -> Iterator[YahooServer]:
+    """A share and an index on a port of this machine, on the Saturday after the last close."""
+    with yahoo_server(SATURDAY) as server:
+        server.listings = {"AAPL": Listing(traded("AAPL")), "^GSPC": Listing(clean_bars(SESSIONS, ["^GSPC"], 1), "INDEX")}
+        yield server
 
 
 def new_source(server: YahooServer, cache: Path, timeout_s: float = 5.0, retry_wait_s: float = 0.001) -> YahooSource:

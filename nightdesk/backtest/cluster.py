@@ -24,7 +24,7 @@ from joblib._dask import DaskDistributedBackend
 from nightdesk.backtest.fits import Made, Task, fitted
 from nightdesk.backtest.rows import PACKAGES, Rows, fit_keys
 from nightdesk.errors import Misconfigured, TryAgain
-from schemas.strategy import Gate, Model
+from schemas.learnt import Gate, Model
 
 ANSWER_WITHIN_S = 10
 WORKER_WITHIN_S = 30

@@ -11,8 +11,7 @@ from nightdesk.performance.metrics import session_returns
 from nightdesk.performance.trials import deflated_gate, search_gate, trial_of
 from nightdesk.settings import Settings
 from nightdesk.wiring.orders import open_ledger
-from schemas.evidence import GateResult, gate_document
-from schemas.records import Evidence, Trial
+from schemas.evidence import Evidence, GateResult, Trial, gate_document
 
 
 def recorded(made: Backtest, here: Settings) -> Backtest:

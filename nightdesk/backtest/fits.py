@@ -22,7 +22,7 @@ from nightdesk.errors import Misconfigured
 from nightdesk.learning.fit import fit_of
 from nightdesk.learning.model_file import load_model, save_model, save_model_file
 from nightdesk.learning.predictions import DOWN, UP, predictions
-from schemas.strategy import Gate, Model
+from schemas.learnt import Gate, Model
 
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
 """What numpy and JSON raise on a file that is not whole: that fit is made again."""

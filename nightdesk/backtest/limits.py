@@ -20,8 +20,9 @@ from nightdesk.portfolio.sizing import Floats
 from nightdesk.portfolio.stretches import Simulation
 from nightdesk.sessions import SETTLE_DELAY, Sessions
 from schemas.bars import Bars
-from schemas.evidence import Restriction
-from schemas.strategy import Limits, Strategy
+from schemas.records import Restriction
+from schemas.strategy import Strategy
+from schemas.trading import Limits
 
 FIRST_STRETCH = 8
 """Sessions to play after a breach before looking again; without another one, twice as many."""

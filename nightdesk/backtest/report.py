@@ -10,8 +10,8 @@ import numpy as np
 
 from nightdesk.backtest.run import Backtest
 from nightdesk.backtest.walk import NONE
+from nightdesk.performance.figure_words import formatted
 from nightdesk.performance.gate_words import gate_sentence
-from nightdesk.performance.metrics import formatted
 from nightdesk.performance.page.tearsheet import REPEATS, opens_warnings
 from nightdesk.portfolio.history import OUTCOMES
 from schemas.evidence import GateResult, gate_document

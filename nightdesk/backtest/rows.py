@@ -16,7 +16,7 @@ from nightdesk.learning.fit import KEYS, feature_names
 from nightdesk.performance import bootstrap, excess, gates
 from schemas.features import Features
 from schemas.labels import Labels
-from schemas.strategy import Gate, Model
+from schemas.learnt import Gate, Model
 
 FITTING = (estimator, fit, predictions, split)
 """The modules whose code makes a fit: another text of theirs is another fit."""

@@ -34,9 +34,10 @@ from nightdesk.wiring.markets import quarantine_of, source_of, store_of
 from nightdesk.wiring.strategies import load_strategy
 from schemas.bars import Bars
 from schemas.equity import Equity
-from schemas.evidence import GateResult, Restriction
+from schemas.evidence import GateResult
 from schemas.fills import Fills
-from schemas.records import Finding
+from schemas.findings import Finding
+from schemas.records import Restriction
 from schemas.strategy import Strategy
 
 LEVEL = 0.05

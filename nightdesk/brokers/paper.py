@@ -33,7 +33,7 @@ from nightdesk.brokers.paper_tables import played as _played
 from nightdesk.database import insert_new, sqlite_engine
 from nightdesk.portfolio.simulate import open_fills
 from schemas.money import decimal
-from schemas.strategy import Costs
+from schemas.trading import Costs
 
 
 @dataclass(frozen=True, slots=True)

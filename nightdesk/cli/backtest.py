@@ -1,11 +1,10 @@
 """nightdesk backtest"""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nightdesk.cli.options import JsonOption
+from nightdesk.cli.options import JsonOption, PageOption
 
 
 def backtest(
@@ -21,10 +20,7 @@ def backtest(
             metavar="tcp://HOST:PORT", help="Make the fits on the Dask cluster of this scheduler. Default: on this machine."
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE.html", help="Where the page goes. Default: below NIGHTDESK_HOME."),
-    ] = None,
+    output: PageOption = None,
     json: JsonOption = False,
 ) -> None:
     """Play a strategy over history at once: its fits, signals, orders and costs as the days would have had them. No order leaves.

@@ -32,7 +32,8 @@ def live(
     import getpass
 
     from nightdesk.cli.deployments import deploy_live
-    from nightdesk.cli.preflight import OVERRIDE, OVERRIDE_GATES, preflight
+    from nightdesk.cli.live_checks import OVERRIDE, OVERRIDE_GATES
+    from nightdesk.cli.preflight import preflight
     from nightdesk.clock import WallClock
     from nightdesk.errors import Misconfigured
     from nightdesk.ledger.halts import submit_live

@@ -8,7 +8,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from nightdesk.cli.print_report import report_console, table_of
-from nightdesk.performance.metrics import formatted
+from nightdesk.performance.figure_words import formatted
 from nightdesk.performance.page.document import document
 from nightdesk.performance.page.tearsheet import Tearsheet
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nightdesk.cli.options import JsonOption
+from nightdesk.cli.options import JsonOption, PageOption
 
 
 def tearsheet(
@@ -13,10 +13,7 @@ def tearsheet(
     benchmark: Annotated[
         str, typer.Option(metavar="COLUMN|FILE", help="What to compare with. Default: a column named benchmark, if there is one.")
     ] = "",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE.html", help="Where the page goes. Default: below NIGHTDESK_HOME."),
-    ] = None,
+    output: PageOption = None,
     json: JsonOption = False,
 ) -> None:
     """Make a page about any series of returns, and say what the evidence allows to say of it.

@@ -1,7 +1,6 @@
 """How a book fared, for a page: returns with flows before the open, the benchmark, the drawdown, and pictures of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -9,21 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nightdesk.performance.metrics import benchmark_returns, drawdowns, session_returns
-from nightdesk.performance.page.charts import Chart, line_chart
+from nightdesk.performance.page.charts import Picture, line_chart
 from schemas.equity import Equity
 
 Rows = Sequence[tuple[date, float, float, float | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A chart under its heading; `says` is what it shows, for who does not see it."""
-
-    title: str
-    unit: str
-    chart: Chart
-    legend: tuple[tuple[str, str], ...]
-    says: str
 
 
 class Course:

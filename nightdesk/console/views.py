@@ -14,8 +14,9 @@ from nightdesk.errors import Misconfigured
 from nightdesk.ledger.book import UNATTRIBUTED, cash
 from nightdesk.ledger.decisions import OPEN_STATUSES
 from nightdesk.ledger.store import Ledger
+from schemas.findings import Restatement
 from schemas.outcomes import ENDINGS, RUNBOOK
-from schemas.records import Book, Control, Decision, Fill, Mark, ModelRef, Order, Restatement, Run
+from schemas.records import Book, Control, Decision, Fill, Mark, ModelRef, Order, Run
 from schemas.strategy import Strategy
 
 RUNS_LOOKED_AT = 3

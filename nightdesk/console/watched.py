@@ -8,8 +8,8 @@ from typing import Any
 from nightdesk.ledger.store import Ledger
 from nightdesk.performance.attribution import PARTS
 from nightdesk.performance.gate_words import gate_sentence
-from schemas.evidence import gate_of
-from schemas.records import Book, Decision, Evidence, Gap, ModelRef, Replacement, Run
+from schemas.evidence import Evidence, Replacement, gate_of
+from schemas.records import Book, Decision, Gap, ModelRef, Run
 from schemas.strategy import Expected, Strategy
 
 REPLACEMENTS_SHOWN, CHALLENGERS_SHOWN, TOLD_SHOWN = 5, 20, 5

@@ -20,7 +20,7 @@ from nightdesk.market.sample import FILES
 from nightdesk.sessions import exchange_sessions
 from nightdesk.settings import Settings
 from schemas.bars import Bars
-from schemas.records import Finding
+from schemas.findings import Finding
 from schemas.strategy import DATA_SYMBOL
 
 CALENDAR_CHECKS: Final = ("missing_session", "missing_last_bar", "extra_session", "unfinished_bar")

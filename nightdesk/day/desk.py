@@ -21,8 +21,9 @@ from nightdesk.orders.desk import OrderDesk
 from nightdesk.secrecy import redacted
 from nightdesk.settings import Settings
 from nightdesk.tracking.tracker import Tracker
+from schemas.findings import Finding
 from schemas.outcomes import ending
-from schemas.records import BookState, Finding, Run
+from schemas.records import BookState, Run
 
 ERROR_OUTCOMES: dict[type[NightdeskError], str] = {BadData: "no trade: data", LimitBreached: "no trade: limit"}
 """Errors that end a day in an outcome of their own; the others end it in "failed: <step>"."""

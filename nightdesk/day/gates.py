@@ -11,7 +11,7 @@ from nightdesk.performance.gate_words import gate_sentence
 from nightdesk.performance.gates import accuracy_gate
 from schemas.evidence import GateResult
 from schemas.labels import Labels
-from schemas.strategy import Gate
+from schemas.learnt import Gate
 
 LEVEL: Final = 0.05
 """The error that each gate is allowed."""

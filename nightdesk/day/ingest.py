@@ -19,7 +19,7 @@ from nightdesk.market.checks import SET_ASIDE
 from nightdesk.market.restated import KEY, bars_to_store, restatements
 from nightdesk.market.store import Appended
 from schemas.bars import Bars
-from schemas.records import Finding, Restatement
+from schemas.findings import Finding, Restatement
 
 OVERLAP_SESSIONS = 60
 """So many stored sessions are fetched again each day, to notice a vendor that rewrites the past; all of them once a month."""

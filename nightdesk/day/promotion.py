@@ -16,7 +16,8 @@ from nightdesk.settings import Settings
 from nightdesk.wiring.orders import account_lock, open_ledger
 from nightdesk.wiring.promoted import promoted_text
 from nightdesk.wiring.strategies import load_strategy, strategy_path
-from schemas.records import Mode, Replacement
+from schemas.evidence import Replacement
+from schemas.records import Mode
 from schemas.strategy import Strategy
 
 LOCKED: tuple[Mode, ...] = ("paper", "live")

@@ -9,7 +9,8 @@ from nightdesk.day.desk import Day
 from nightdesk.day.replay import known_bars, past_day, remade
 from nightdesk.errors import NightdeskError
 from nightdesk.market.restated import KEY
-from schemas.records import Decision, Restatement
+from schemas.findings import Restatement
+from schemas.records import Decision
 from schemas.strategy import Strategy
 
 SHOWN = 3

@@ -15,7 +15,7 @@ from nightdesk.settings import Settings
 from nightdesk.wiring.markets import quarantine_of, source_of, store_of
 from nightdesk.wiring.strategies import load_strategy
 from schemas.bars import Bars
-from schemas.records import Finding, QuarantinedBar
+from schemas.findings import Finding, QuarantinedBar
 
 
 def quarantined_bars(bars: pd.DataFrame, found: Iterable[Finding], seen_at: datetime) -> list[QuarantinedBar]:

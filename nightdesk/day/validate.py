@@ -10,7 +10,7 @@ from nightdesk.clock import WallClock
 from nightdesk.day.desk import Day, step
 from nightdesk.market.checks import Released, checks_passed, findings, raise_errors, with_coverage
 from schemas.bars import Bars
-from schemas.records import Finding
+from schemas.findings import Finding
 from schemas.strategy import Strategy
 
 NAMED_IN_REPORT = 20

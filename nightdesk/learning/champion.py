@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Protocol, TypeVar
 
-from schemas.strategy import Gate, Model, period_key
+from schemas.learnt import Gate, Model, period_key
 
 
 class Attempt(Protocol):

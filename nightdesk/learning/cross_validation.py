@@ -33,11 +33,6 @@ class Fold:
     paths: tuple[int, ...]
 
 
-def n_paths(n_folds: int, n_test_folds: int) -> int:
-    """Paths through the whole record that C(n_folds, n_test_folds) splits make: n_test_folds / n_folds of them."""
-    return math.comb(n_folds - 1, n_test_folds - 1)
-
-
 def purged_folds(
     starts: ArrayLike, ends: ArrayLike, n_folds: int, *, n_test_folds: int = 1, embargo_sessions: int = 0
 ) -> list[Fold]:

@@ -11,7 +11,7 @@ from sklearn.preprocessing import RobustScaler, StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 from nightdesk.errors import Misconfigured
-from schemas.strategy import ESTIMATOR_PACKAGES, Model
+from schemas.learnt import ESTIMATOR_PACKAGES, Model
 
 SCALERS: dict[str, type[Any]] = {"standard": StandardScaler, "robust": RobustScaler}
 RANDOM_STATE = 0

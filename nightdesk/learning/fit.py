@@ -14,7 +14,7 @@ from nightdesk.learning.predictions import DOWN, UP, predictions_of_many
 from nightdesk.learning.split import Split, purged_split
 from schemas.features import Features
 from schemas.labels import Labels
-from schemas.strategy import Gate, Model
+from schemas.learnt import Gate, Model
 
 KEYS = [Features.session, Features.symbol]
 PREDICTED = "predicted"
@@ -49,11 +49,8 @@ class Fit:
     majority: int = UP
 
 
-def fit(features: pd.DataFrame, labels: pd.DataFrame, model: Model, gate: Gate, score_train: bool = True) -> Fit:
+def fit(features: pd.DataFrame, labels: pd.DataFrame, model: Model, gate: Gate) -> Fit:
     """Train on the purged past, score on what follows, judge by the gate. Row order does not matter; NaN rows are dropped.
-
-    Without `score_train` the metrics have no train_accuracy, and scores that are NaN on training rows alone are not found; all
-    else is the same. To predict the rows that it has learnt takes a support vector machine longer than to learn them.
 
     Raises
     ------
@@ -61,11 +58,15 @@ def fit(features: pd.DataFrame, labels: pd.DataFrame, model: Model, gate: Gate, 
         The strategy names no usable classifier.
     """
     joined = labels.merge(features, on=KEYS).sort_values(KEYS, ignore_index=True)
-    return fit_of(joined, feature_names(features), model, gate, score_train)
+    return fit_of(joined, feature_names(features), model, gate)
 
 
 def fit_of(joined: pd.DataFrame, names: list[str], model: Model, gate: Gate, score_train: bool = True) -> Fit:
-    """The fit of labels and features that are joined and sorted already, as `fit`; `names` are the features' columns."""
+    """The fit of labels and features that are joined and sorted already, as `fit`; `names` are the features' columns.
+
+    Without `score_train` the metrics have no train_accuracy, and scores that are NaN on training rows alone are not found; all
+    else is the same. To predict the rows that it has learnt takes a support vector machine longer than to learn them.
+    """
     rows = joined.dropna(subset=names, ignore_index=True)
     split = purged_split(rows, model.train_fraction)
     counts = {"n_train": float(split.train.sum()), "n_test": float(split.test.sum()), "n_dropped": float(len(joined) - len(rows))}

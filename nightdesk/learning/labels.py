@@ -5,7 +5,7 @@ import pandas as pd
 
 from schemas.bars import Bars
 from schemas.labels import Labels
-from schemas.strategy import Target
+from schemas.learnt import Target
 
 
 def labels(bars: pd.DataFrame, target: Target) -> pd.DataFrame:

@@ -22,5 +22,4 @@ class Consents(LedgerFile):
     def consent(self, decision_sha256: str) -> Consent | None:
         """The answer to a decision."""
         query = sa.select(tables.consents).where(tables.consents.c.decision_sha256 == decision_sha256)
-        found = self._records(Consent, query)
-        return found[0] if found else None
+        return self._record(Consent, query)

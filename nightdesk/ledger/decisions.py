@@ -135,8 +135,7 @@ class Decisions(LedgerFile):
         return self._records(Order, query if statuses is None else query.where(orders.c.status.in_(statuses)))
 
     def order(self, order_id: str) -> Order | None:
-        found = self._records(Order, sa.select(tables.orders).where(tables.orders.c.order_id == order_id))
-        return found[0] if found else None
+        return self._record(Order, sa.select(tables.orders).where(tables.orders.c.order_id == order_id))
 
     def set_orders_sent(self, order_ids: Sequence[str], at: datetime) -> None:
         """Say that a request for each is about to leave: from now on each is "unknown", until the broker has been asked."""

@@ -18,13 +18,14 @@ from pydantic import SecretStr
 
 from nightdesk.database import sqlite_engine
 from nightdesk.errors import Misconfigured, OutOfSync
+from schemas.evidence import Evidence, Override, Replacement, Trial
+from schemas.findings import Restatement
 from schemas.records import (
     Book,
     BrokerAccount,
     CashEvent,
     Consent,
     Control,
-    Evidence,
     Fill,
     Gap,
     Mark,
@@ -32,12 +33,8 @@ from schemas.records import (
     ModelRef,
     Order,
     OutsideChange,
-    Override,
     PositionEvent,
-    Replacement,
-    Restatement,
     Run,
-    Trial,
 )
 
 if TYPE_CHECKING:
@@ -166,6 +163,11 @@ class LedgerFile:
     def _records(self, kind: type[Record], query: sa.Select[Any]) -> list[Record]:
         names = [column.name for column in fields(kind)]
         return [kind(**{name: row[name] for name in names}) for row in self._rows(query)]
+
+    def _record(self, kind: type[Record], query: sa.Select[Any]) -> Record | None:
+        """The first that the query finds."""
+        found = self._records(kind, query)
+        return found[0] if found else None
 
     def append_all_of(self, other: "LedgerFile") -> None:
         """Fill this ledger, which is empty, with every row of another, of whichever kind."""

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from nightdesk.ledger import tables
 from nightdesk.ledger.file import LedgerFile
-from schemas.records import Fill, Gap, Mark, ModelRef, Order, Replacement, Restatement, Run
+from schemas.evidence import Replacement
+from schemas.findings import Restatement
+from schemas.records import Fill, Gap, Mark, ModelRef, Order, Run
 
 NANO = 1_000_000_000
 """Quantities have at most nine places: summed as whole billionths they lose nothing up to nine million shares."""
@@ -44,8 +46,7 @@ class Glance(LedgerFile):
     def last_gap(self, book_id: str) -> Gap | None:
         gaps = tables.gaps
         query = sa.select(gaps).where(gaps.c.book_id == book_id).order_by(gaps.c.session.desc()).limit(1)
-        found = self._records(Gap, query)
-        return found[0] if found else None
+        return self._record(Gap, query)
 
     def gap_sums(self, book_id: str, names: Sequence[str]) -> dict[str, Any]:
         """The sums of some columns of every gap of a book, as floats, with `since`, its first session, and the number of
@@ -69,8 +70,7 @@ class Glance(LedgerFile):
     def last_mark(self, book_id: str) -> Mark | None:
         marks = tables.marks
         query = sa.select(marks).where(marks.c.book_id == book_id).order_by(marks.c.session.desc()).limit(1)
-        found = self._records(Mark, query)
-        return found[0] if found else None
+        return self._record(Mark, query)
 
     def equity_course(self, book_id: str) -> Sequence[tuple[date, float, float, float | None]]:
         """A row for each marked session, oldest first: session, equity, flow, benchmark; for pictures, as floats."""

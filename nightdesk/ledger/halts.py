@@ -10,7 +10,8 @@ from nightdesk.errors import Misconfigured
 from nightdesk.ledger.controls import EVERY_BOOK, strictest
 from nightdesk.ledger.file import ledger_file, ledgers_in, where
 from nightdesk.ledger.store import Ledger
-from schemas.records import Book, Control, Mode, Override, State
+from schemas.evidence import Override
+from schemas.records import Book, Control, Mode, State
 
 
 def submit_halt(home: Path | SecretStr, book_id: str, who: str, at: datetime, reason: str) -> list[str]:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from nightdesk.ledger import tables
 from nightdesk.ledger.file import LedgerFile
-from schemas.records import Replacement
+from schemas.evidence import Replacement
 
 
 class Replacements(LedgerFile):

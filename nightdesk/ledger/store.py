@@ -17,7 +17,8 @@ from nightdesk.ledger.decisions import Decisions
 from nightdesk.ledger.glance import Glance
 from nightdesk.ledger.replacements import Replacements
 from nightdesk.ledger.trials import Trials
-from schemas.records import Book, CashEvent, Fill, Gap, Mark, Mode, ModelRef, OutsideChange, PositionEvent, Restatement, Run
+from schemas.findings import Restatement
+from schemas.records import Book, CashEvent, Fill, Gap, Mark, Mode, ModelRef, OutsideChange, PositionEvent, Run
 
 
 class Ledger(Decisions, Controls, Consents, Accounts, Trials, Replacements, Glance):
@@ -38,8 +39,7 @@ class Ledger(Decisions, Controls, Consents, Accounts, Trials, Replacements, Glan
         return known
 
     def book(self, book_id: str) -> Book | None:
-        found = self._records(Book, sa.select(tables.books).where(tables.books.c.book_id == book_id))
-        return found[0] if found else None
+        return self._record(Book, sa.select(tables.books).where(tables.books.c.book_id == book_id))
 
     def books(self, account: str | None = None) -> list[Book]:
         query = sa.select(tables.books).order_by(tables.books.c.book_id)
@@ -103,8 +103,7 @@ class Ledger(Decisions, Controls, Consents, Accounts, Trials, Replacements, Glan
             .order_by(promotions.c.session.desc(), promotions.c.promotion_id.desc())
             .limit(1)
         )
-        found = self._records(ModelRef, query)
-        return found[0] if found else None
+        return self._record(ModelRef, query)
 
     def set_mlflow_run(self, model_id: str, run_id: str) -> None:
         with self._writing() as connection:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from nightdesk.database import insert_new
 from nightdesk.ledger import tables
 from nightdesk.ledger.file import LedgerFile
-from schemas.records import Evidence, Override, Trial
+from schemas.evidence import Evidence, Override, Trial
 
 AT_ONCE = 50
 """Rows of one statement: a database takes only so many values."""
@@ -53,8 +53,7 @@ class Trials(LedgerFile):
         """What the gates said last of a configuration."""
         rows = tables.evidence
         query = sa.select(rows).where(rows.c.config_sha256 == config_sha256).order_by(rows.c.number.desc()).limit(1)
-        found = self._records(Evidence, query)
-        return found[0] if found else None
+        return self._record(Evidence, query)
 
     def append_override(self, override: Override) -> None:
         with self._writing() as connection:
@@ -64,5 +63,5 @@ class Trials(LedgerFile):
         """The override that a book trades under; None where it was let go live without one since."""
         rows = tables.overrides
         query = sa.select(rows).where(rows.c.book_id == book_id).order_by(rows.c.number.desc()).limit(1)
-        found = self._records(Override, query)
-        return found[0] if found and found[0].lines else None
+        found = self._record(Override, query)
+        return found if found and found.lines else None

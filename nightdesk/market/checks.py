@@ -25,7 +25,7 @@ from nightdesk.market.row_checks import (
     wall_dates,
 )
 from schemas.bars import Bars
-from schemas.records import Finding
+from schemas.findings import Finding
 
 CHECKS: Final = {
     "missing_session": "Every session from a symbol's first bar on has a bar; a symbol that starts late is normal.",

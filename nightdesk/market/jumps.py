@@ -17,7 +17,6 @@ Kind = Literal["jump", "split_not_applied", "split_applied_twice", "split_unexpl
 
 HUGE: Final = np.log(8.0)
 """No news moves a price by this factor from one bar to the next without a wide range and much money traded."""
-NOTABLE: Final = np.log(1.9)
 NOTABLE_NOISE: Final = 10.0
 LARGE_MOVE: Final = 0.25
 RATIOS: Final = np.log([2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 100.0])

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from nightdesk.database import Instant, insert_new, sqlite_engine
 from nightdesk.errors import Misconfigured
-from schemas.records import QuarantinedBar
+from schemas.findings import QuarantinedBar
 from schemas.strategy import DATA_SYMBOL
 
 _metadata = sa.MetaData()

@@ -8,7 +8,7 @@ import pandas as pd
 
 from nightdesk.market.histories import Event, Histories
 from nightdesk.market.row_checks import REPEATS_ALLOWED, REPEATS_MIN_SESSIONS
-from schemas.records import Finding
+from schemas.findings import Finding
 
 STALE_CLOSES: Final = 5
 SELDOM_IDLE: Final = 0.2

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from schemas.bars import Bars
-from schemas.records import Restatement
+from schemas.findings import Restatement
 
 KEY: Final = [Bars.session, Bars.symbol]
 PRICES: Final = [Bars.open, Bars.high, Bars.low, Bars.close]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nightdesk.market.histories import DAY_NS, NO_DAY, PRICES, Keys
 from schemas.bars import Bars
-from schemas.records import Finding
+from schemas.findings import Finding
 
 NUMBERS: Final = [*PRICES, Bars.volume, Bars.dividend, Bars.split]
 SHOWN: Final = 3

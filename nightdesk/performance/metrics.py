@@ -6,38 +6,19 @@ is not defined is NaN; a ratio with nothing below the line is inf with the sign 
 """
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pandera.typing import DataFrame
 
+from nightdesk.performance.figure_words import LABELS
 from schemas.equity import Equity
 from schemas.fills import Fills
 
 SESSIONS_PER_YEAR = 252
 NEW_HIGH_TOLERANCE = 1e-12
 """Relative: a rounding error in the product of returns is not a drawdown that lasts."""
-
-LABELS: dict[str, str] = {
-    "total_return": "Total return [%]",
-    "annual_return": "Annual return [%]",
-    "annual_volatility": "Annual volatility [%]",
-    "sharpe": "Sharpe ratio",
-    "sortino": "Sortino ratio",
-    "calmar": "Calmar ratio",
-    "max_drawdown": "Max. drawdown [%]",
-    "max_drawdown_sessions": "Max. drawdown length [sessions]",
-    "exposure": "Exposure [%]",
-    "turnover": "Turnover [x/year]",
-    "hit_rate": "Hit rate [% of sessions]",
-    "profit_factor": "Profit factor",
-    "alpha": "Alpha [%/year]",
-    "beta": "Beta",
-    "costs_paid": "Costs paid [{currency}]",
-}
-"""The printed label of each figure with its unit, in the order of printing."""
 
 
 def session_returns(equity: DataFrame[Equity]) -> pd.Series:
@@ -224,18 +205,6 @@ def performance(equity: DataFrame[Equity], fills: DataFrame[Fills]) -> dict[str,
     values = performance_of_returns(_session_returns(equity), _benchmark_returns(equity))
     values |= {"exposure": exposure(equity), "turnover": turnover(equity, fills), "costs_paid": costs_paid(fills)}
     return {name: values[name] for name in LABELS}
-
-
-def formatted(values: Mapping[str, float], currency: str) -> list[tuple[str, str]]:
-    """Label and text of each figure, as printed: fractions as percentages, NaN as "n/a"."""
-    labels = {name: LABELS[name].format(currency=currency) for name in values}
-    return [(label, _text(values[name], label)) for name, label in labels.items()]
-
-
-def _text(value: float, label: str) -> str:
-    if np.isnan(value):
-        return "n/a"
-    return f"{value * (100 if '[%' in label else 1):z,.{0 if '[sessions]' in label else 2}f}"
 
 
 def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:

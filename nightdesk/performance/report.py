@@ -6,8 +6,8 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from nightdesk.performance.figure_words import formatted
 from nightdesk.performance.gate_words import gate_sentence
-from nightdesk.performance.metrics import formatted
 from schemas.evidence import gate_of
 from schemas.reports import DayReport
 

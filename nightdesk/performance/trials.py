@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nightdesk.performance.gates import deflated_sharpe_gate, overfitting_gate
 from nightdesk.performance.sharpe import effective_trials_2014, moments
-from schemas.evidence import GateResult
-from schemas.records import Trial
+from schemas.evidence import GateResult, Trial
 from schemas.strategy import Strategy
 
 N_BLOCKS = 16

@@ -15,7 +15,7 @@ from nightdesk.portfolio.sizing import Floats
 from nightdesk.portfolio.stretches import Simulation
 from schemas.equity import Equity
 from schemas.fills import Fills
-from schemas.strategy import Costs, Sizing
+from schemas.trading import Costs, Sizing
 
 DELISTED_AFTER_SESSIONS = 10
 """A position whose symbol has had no bar for so many sessions in a row is paid out at its last close."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from schemas.strategy import Limits
+from schemas.trading import Limits
 
 VOLUME_SESSIONS = 20
 """How many sessions the average volume is taken over."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from nightdesk.portfolio.sizing import Floats
 from schemas.records import Mark, State
-from schemas.strategy import Limits
+from schemas.trading import Limits
 
 
 @dataclass(frozen=True, slots=True)

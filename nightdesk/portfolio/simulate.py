@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nightdesk.portfolio.sizing import Floats, floored, total
-from schemas.strategy import Costs
+from schemas.trading import Costs
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.strategy import Sizing
+from schemas.trading import Sizing
 
 Floats = NDArray[np.float64]
 

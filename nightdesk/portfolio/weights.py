@@ -8,7 +8,7 @@ import pandas as pd
 
 from nightdesk.errors import BadData, Misconfigured
 from nightdesk.portfolio.sizing import Floats
-from schemas.strategy import Limits
+from schemas.trading import Limits
 from schemas.weights import Weights
 
 SHOWN = 3

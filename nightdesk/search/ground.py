@@ -18,7 +18,8 @@ from nightdesk.learning.cross_validation import Fold, purged_folds
 from nightdesk.learning.labels import labels
 from nightdesk.search.space import search_of
 from schemas.bars import Bars
-from schemas.strategy import Features, Strategy
+from schemas.learnt import Features
+from schemas.strategy import Strategy
 
 PRICES = {"opens": Bars.open, "closes": Bars.close, "dividends": Bars.dividend, "splits": Bars.split, "volumes": Bars.volume}
 

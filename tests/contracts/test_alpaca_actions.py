@@ -19,11 +19,9 @@ from schemas.bars import Bars
 from tests.alpaca_data_server import (
     ACTIONS_PATH,
     AlpacaServer,
-    at_close,
-    listed,
     running,
 )
-from tests.alpaca_market import FIRST, LAST, seeded_bars, source_at
+from tests.alpaca_market import FIRST, LAST, seeded_server, source_at
 from tests.bars import clean_bars
 
 quick = settings(max_examples=12, deadline=None, database=None)
@@ -31,8 +29,7 @@ quick = settings(max_examples=12, deadline=None, database=None)
 
 @pytest.fixture
 def server() -> Iterator[AlpacaServer]:
-    bars = seeded_bars()
-    with running(AlpacaServer(at_close(LAST), bars, listed(bars))) as made:
+    with seeded_server() as made:
         yield made
 
 

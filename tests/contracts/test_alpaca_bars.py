@@ -21,20 +21,17 @@ from tests.alpaca_data_server import (
     SECRET_KEY,
     AlpacaServer,
     Asked,
-    at_close,
-    listed,
     running,
     told,
 )
-from tests.alpaca_market import FIRST, LAST, of, seeded_bars, source_at, with_cells
+from tests.alpaca_market import FIRST, LAST, of, seeded_server, source_at, with_cells
 from tests.bars import clean_bars
 from tests.contracts.source_contract import SourceContract
 
 
 @pytest.fixture
 def server() -> Iterator[AlpacaServer]:
-    bars = seeded_bars()
-    with running(AlpacaServer(at_close(LAST), bars, listed(bars))) as made:
+    with seeded_server() as made:
         yield made
 
 

@@ -23,17 +23,14 @@ from tests.alpaca_data_server import (
     Asked,
     Reply,
     at_close,
-    listed,
-    running,
     told,
 )
-from tests.alpaca_market import FIRST, LAST, of, seeded_bars, source_at
+from tests.alpaca_market import FIRST, LAST, of, seeded_server, source_at
 
 
 @pytest.fixture
 def server() -> Iterator[AlpacaServer]:
-    bars = seeded_bars()
-    with running(AlpacaServer(at_close(LAST), bars, listed(bars))) as made:
+    with seeded_server() as made:
         yield made
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from nightdesk.brokers.broker import Broker
 from nightdesk.brokers.paper import PaperBroker
-from schemas.strategy import Costs
+from schemas.trading import Costs
 from tests.contracts.broker_contract import BrokerContract
 from tests.paper_market import FREE, PaperMarket
 

@@ -15,14 +15,25 @@ from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
 from tests.bars import clean_bars
 from tests.contracts.source_contract import SourceContract
-from tests.yahoo_cases import FIRST, LAST, PRICES, SATURDAY, SESSIONS, at_open, blanked, dropped, new_source, traded
+from tests.yahoo_cases import (
+    FIRST,
+    LAST,
+    PRICES,
+    SATURDAY,
+    SESSIONS,
+    at_open,
+    blanked,
+    dropped,
+    new_source,
+    seeded_server,
+    traded,
+)
 from tests.yahoo_server import ZONE, Chart, Listing, YahooServer, edited, yahoo_server
 
 
 @pytest.fixture
 def server() -> Iterator[YahooServer]:
-    with yahoo_server(SATURDAY) as running:
-        running.listings = {"AAPL": Listing(traded("AAPL")), "^GSPC": Listing(clean_bars(SESSIONS, ["^GSPC"], 1), "INDEX")}
+    with seeded_server() as running:
         yield running
 
 

@@ -1,8 +1,5 @@
 """Processes that play a day, to be killed at a boundary. Imported by the fork server, which never opens a table itself."""
 
-import os
-import signal
-from collections.abc import Callable
 from datetime import date
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -15,11 +12,10 @@ from nightdesk.day.play import play_day
 from nightdesk.ledger.store import Ledger
 from nightdesk.sessions import exchange_sessions
 from tests.desks import settings_in
+from tests.faults.dying import Point, die_at
+from tests.strategy_documents import NO_MLFLOW
 
-NO_MLFLOW = "http://127.0.0.1:9"
-"""Nothing listens there: what is logged stays in the spool, and MLflow is never imported."""
-
-BOUNDARIES: dict[str, tuple[object, str, str]] = {
+BOUNDARIES: dict[str, Point] = {
     "after the deposit, before the ledger heard of it": (PaperBroker, "submit_deposit", "after"),
     "before the fit is recorded": (Ledger, "append_model", "before"),
     "after the fit was recorded": (Ledger, "append_model", "after"),
@@ -34,20 +30,8 @@ BOUNDARIES: dict[str, tuple[object, str, str]] = {
 exchange_sessions("XNYS")  # once, in the fork server
 
 
-def fatal(function: Callable[..., Any], moment: str) -> Callable[..., Any]:
-    """The function, killing its own process before it begins or once it has returned."""
-
-    def call(*args: Any, **kwargs: Any) -> None:
-        if moment == "after":
-            function(*args, **kwargs)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    return call
-
-
 def play_and_die(strategy: str, session: date, home: Path, boundary: str, ledger: str = "") -> None:
-    owner, name, moment = BOUNDARIES[boundary]
-    setattr(owner, name, fatal(getattr(owner, name), moment))
+    die_at(BOUNDARIES[boundary])
     here = settings_in(home, mlflow_uri=NO_MLFLOW, **({"ledger": ledger} if ledger else {}))
     play_day(strategy, session, "paper", "manual", here)
 

@@ -8,11 +8,11 @@ from nightdesk.day import flatten
 from nightdesk.day.flatten import flatten_book
 from nightdesk.ledger.store import Ledger
 from tests.desks import settings_in
-from tests.faults.day_player import fatal
+from tests.faults.dying import Point, die_at
 from tests.strategy_documents import NO_MLFLOW
 
 AT = datetime(2018, 12, 4, 22, tzinfo=UTC)
-BOUNDARIES: dict[str, tuple[object, str, str]] = {
+BOUNDARIES: dict[str, Point] = {
     "after the book was let only reduce": (flatten, "submit_reduction", "after"),
     "before the consent is kept": (Ledger, "append_consent", "before"),
     "before the decision is committed": (Ledger, "commit_decision", "before"),
@@ -24,6 +24,5 @@ BOUNDARIES: dict[str, tuple[object, str, str]] = {
 
 
 def flatten_and_die(strategy: str, home: Path, boundary: str) -> None:
-    owner, name, moment = BOUNDARIES[boundary]
-    setattr(owner, name, fatal(getattr(owner, name), moment))
+    die_at(BOUNDARIES[boundary])
     flatten_book(strategy, "paper", "ann", "enough", settings_in(home, mlflow_uri=NO_MLFLOW))

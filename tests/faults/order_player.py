@@ -1,10 +1,7 @@
 """Processes that decide and order, to be killed at a point. Imported by the fork server, which never opens a table itself."""
 
-import os
-import signal
 import subprocess
 import time
-from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
@@ -20,10 +17,10 @@ from nightdesk.ledger.lock import only_writer
 from nightdesk.ledger.store import Ledger
 from nightdesk.orders.submit import Ended
 from nightdesk.wiring.orders import account_lock
+from tests.faults.dying import Point, die_at
 from tests.ordering import OrderingHome
 
 ROOT = Path(__file__).parents[2]
-Point = tuple[object, str, str]
 ANYWHERE: dict[str, Point] = {
     "before intent": (Ledger, "commit_decision", "before"),
     "after intent": (Ledger, "commit_decision", "after"),
@@ -44,22 +41,10 @@ POINTS: dict[str, dict[str, Point]] = {
 Alpaca has taken it, its stub knows: it holds on to the request, and the test kills."""
 
 
-def fatal(function: Callable[..., Any], moment: str) -> Callable[..., Any]:
-    """The function, killing its own process before it begins or once it has returned."""
-
-    def call(*args: Any, **kwargs: Any) -> None:
-        if moment == "after":
-            function(*args, **kwargs)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    return call
-
-
 def order_and_die(home: OrderingHome, broker: str, point: str) -> None:
     """Decide and order; dies at the point, or is killed where the stub holds it up."""
     if point in POINTS[broker]:
-        owner, name, moment = POINTS[broker][point]
-        setattr(owner, name, fatal(getattr(owner, name), moment))
+        die_at(POINTS[broker][point])
     order(home)
 
 

@@ -16,9 +16,10 @@ from schemas import identities
 from schemas.records import Decision, Fill, Mark, Order, Run
 from schemas.reports import DayReport
 from tests.desks import played, strategy_file
-from tests.faults.day_player import BOUNDARIES, NO_MLFLOW, play_and_die, play_at_the_barrier
+from tests.faults.day_player import BOUNDARIES, play_and_die, play_at_the_barrier
 from tests.forks import FORKS, start_fork_server
 from tests.homes import ledger_in
+from tests.strategy_documents import NO_MLFLOW
 
 BOOK = "paper/cheap/cheap"
 DAY, NEXT = "2018-12-03", "2018-12-04"

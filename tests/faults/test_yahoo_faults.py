@@ -17,7 +17,6 @@ from nightdesk.errors import BadData, Misconfigured, TryAgain
 from nightdesk.market.yahoo import ATTEMPTS, YahooSource
 from nightdesk.market.yahoo_chart import ChartSession
 from schemas.bars import Bars
-from tests.bars import clean_bars
 from tests.yahoo_cases import (
     FIRST,
     LAST,
@@ -28,6 +27,7 @@ from tests.yahoo_cases import (
     emptied,
     new_source,
     removed,
+    seeded_server,
     traded,
     with_dividend,
     with_split,
@@ -49,8 +49,7 @@ from tests.yahoo_server import (
 
 @pytest.fixture
 def server() -> Iterator[YahooServer]:
-    with yahoo_server(SATURDAY) as running:
-        running.listings = {"AAPL": Listing(traded("AAPL")), "^GSPC": Listing(clean_bars(SESSIONS, ["^GSPC"], 1), "INDEX")}
+    with seeded_server() as running:
         yield running
 
 

@@ -23,7 +23,8 @@ from nightdesk.console.events import missing_session, next_events
 from nightdesk.errors import Misconfigured
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
-from schemas.records import Book, Decision, PositionEvent, Restatement
+from schemas.findings import Restatement
+from schemas.records import Book, Decision, PositionEvent
 
 
 class Tags(HTMLParser):

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from benchmarks.console import NOW, MadeUp, save_book
-from schemas.evidence import GateResult, gate_document
-from schemas.records import Book, Evidence, Gap, Replacement, Run
+from schemas.evidence import Evidence, GateResult, Replacement, gate_document
+from schemas.records import Book, Gap, Run
 from schemas.strategy import Strategy
 from tests.integration.test_console_pages import HOSTILE, Desk, a_decision, address, client_of
 

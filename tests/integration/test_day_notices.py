@@ -52,11 +52,6 @@ def play(path: str, session: str, server: NoticeServer, origin: Origin = "manual
     return made
 
 
-def posted(server: NoticeServer) -> list[tuple[str, list[str]]]:
-    """Title and lines of each notice."""
-    return [(str(body["title"]), str(body["message"]).splitlines()) for _, body in server.posted]
-
-
 def kept(home: Path) -> list[object]:
     """What the runs' rows say of their notices."""
     ledger = Ledger(ledger_file(home, "paper"))
@@ -97,7 +92,7 @@ def test_a_day_that_needs_a_person_sends_its_reason_and_what_to_do_once(
     with monkeypatch.context() as patch:
         fails(patch, error)
         assert [play(path, MONDAY, server).outcome for _ in range(2)] == [outcome, outcome]
-    assert posted(server) == [
+    assert server.notices() == [
         (f"Nightdesk cheap {MONDAY}: {outcome}", [str(error), f"What to do: {heading} in docs/runbook.md."])
     ]
     assert kept(tmp_path / "home") == [f"{outcome}; exit code {error.exit_code}; ", None]
@@ -110,7 +105,7 @@ def test_a_bug_sends_a_notice_too_and_passes(tmp_path: Path, server: NoticeServe
     fails(monkeypatch, ZeroDivisionError("a bug"))
     with pytest.raises(ZeroDivisionError):
         play(path, MONDAY, server)
-    ((title, lines),) = posted(server)
+    ((title, lines),) = server.notices()
     assert title.endswith("failed: ingest") and lines[-1] == "What to do: A bug (1) in docs/runbook.md."
 
 
@@ -136,7 +131,7 @@ def test_another_end_of_the_same_session_sends_another_notice(
         with monkeypatch.context() as patch:
             fails(patch, error)
             play(path, MONDAY, server)
-    assert [title.rpartition(": ")[2] for title, _ in posted(server)] == ["data", "ingest"]
+    assert [title.rpartition(": ")[2] for title, _ in server.notices()] == ["data", "ingest"]
 
 
 def test_a_limit_that_keeps_the_orders_back_and_a_refused_order_send_a_notice(
@@ -146,7 +141,7 @@ def test_a_limit_that_keeps_the_orders_back_and_a_refused_order_send_a_notice(
     assert play(limited, MONDAY, server).outcome == "no trade: limit"
     monkeypatch.setattr(PaperBroker, "submit_order", lambda *_: Answer("rejected", "no such instrument"))
     assert play(strategy(tmp_path / "refused"), MONDAY, server).exit_code == 5
-    (_, first), (_, second) = posted(server)
+    (_, first), (_, second) = server.notices()
     assert first[-1] == "What to do: LimitBreached (4) in docs/runbook.md."
     assert second[-1] == "What to do: OrderRefused (5) in docs/runbook.md."
 
@@ -156,7 +151,7 @@ def test_a_state_that_the_desk_sets_itself_sends_a_notice_once(tmp_path: Path, s
     play(path, MONDAY, server)
     outcomes = [play(path, session, server).outcome for session in (TUESDAY, TUESDAY, "2018-12-06", "2018-12-07")]
     assert server.posted, outcomes
-    ((title, lines),) = posted(server)
+    ((title, lines),) = server.notices()
     assert title.startswith("Nightdesk cheap 2018-12-0") and lines[0].startswith("REDUCING: ")
     assert lines[-1] == "What to do: Halted (0) in docs/runbook.md."
 
@@ -180,7 +175,7 @@ def test_a_scheduled_day_that_cannot_begin_sends_a_notice(
     with pytest.raises(OutOfSync), open_day(path, date.fromisoformat(TUESDAY), "paper", origin, True, here):
         pass
     assert len(server.posted) == sent
-    for title, lines in posted(server):
+    for title, lines in server.notices():
         assert title == f"Nightdesk {path}: failed"
         assert MONDAY in lines[0] and lines[1] == "What to do: OutOfSync (6) in docs/runbook.md."
 
@@ -202,7 +197,7 @@ def test_every_outcome_that_fails_or_has_an_exit_code_sends_a_notice() -> None:
 def test_a_day_that_waits_for_consent_asks_for_it_once_and_says_how(tmp_path: Path, server: NoticeServer) -> None:
     path = saved(with_key(seed(), "broker.execution", "confirm"), tmp_path)
     assert [play(path, MONDAY, server).outcome for _ in range(2)] == ["waiting", "waiting"]
-    ((title, lines),) = posted(server)
+    ((title, lines),) = server.notices()
     ledger = Ledger(ledger_file(tmp_path / "home", "paper"))
     decision = ledger.last_decision(BOOK)
     ledger.close()
@@ -223,6 +218,6 @@ def test_a_submission_that_ends_badly_sends_one_notice_for_its_session(
     monkeypatch.setattr(PaperBroker, "account", away)
     here = settings_in(tmp_path / "home", mlflow_uri=NO_MLFLOW, notify=server.address("hook"))
     assert [submit_newest(path, "paper", here).exit_code for _ in range(2)] == [7, 7]
-    _, (title, lines) = posted(server)
+    _, (title, lines) = server.notices()
     assert title == f"Nightdesk cheap {MONDAY}: failed: order"
     assert lines == ["nobody answers", "What to do: TryAgain (7) in docs/runbook.md."]

@@ -24,7 +24,7 @@ from nightdesk.settings import Settings
 from schemas.bars import Bars
 from schemas.records import Gap
 from schemas.reports import DayReport
-from schemas.strategy import Costs
+from schemas.trading import Costs
 from tests.alpaca_desk import alpaca_desk
 from tests.desks import settings_in
 from tests.notice_server import NoticeServer, taking

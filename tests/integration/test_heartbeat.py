@@ -50,10 +50,6 @@ def desk(folder: Path, last_reported: date) -> str:
     return path
 
 
-def posted(server: NoticeServer) -> list[tuple[str, list[str]]]:
-    return [(str(body["title"]), str(body["message"]).splitlines()) for _, body in server.posted]
-
-
 def test_the_alarm_comes_when_the_scheduler_is_stopped_once_and_by_a_process_of_its_own(
     tmp_path: Path, server: NoticeServer
 ) -> None:
@@ -66,7 +62,7 @@ def test_the_alarm_comes_when_the_scheduler_is_stopped_once_and_by_a_process_of_
     assert (done.returncode, json.loads(done.stdout)["told"]) == (7, True), done.stderr
     again = beat(path, "paper", True, settings_in(tmp_path / "home", notify=server.address("hook")))
     assert (again.exit_code, again.told) == (7, False)
-    ((title, lines),) = posted(server)
+    ((title, lines),) = server.notices()
     assert title.startswith("Nightdesk cheap (paper): no report for 2") and lines[0].startswith("No report for ")
     assert str(SESSIONS.before(today, 2)) in lines[0]
     assert lines[1] == f"What to do: {NO_REPORT_HEADING} in docs/runbook.md."
@@ -98,7 +94,7 @@ def test_each_missing_session_is_told_once_and_stays_an_alarm_until_a_run_has_en
         ("no report", False, 1),
         ("no report", True, 2),
     ]
-    (_, first), (_, second) = posted(server)
+    (_, first), (_, second) = server.notices()
     assert first[0] == (
         "No report for 2018-12-21: no day was run for 2018-12-21. "
         "A run of 2018-12-21 that begins before 2018-12-24 14:25 UTC still decides it."

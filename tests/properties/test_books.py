@@ -21,7 +21,7 @@ from nightdesk.sessions import exchange_sessions
 from schemas import identities
 from schemas.money import decimal
 from schemas.records import Book, CashEvent, Fill, Mark, Order, PositionEvent
-from schemas.strategy import Costs
+from schemas.trading import Costs
 from tests.ledgers import BOOK, NEXT, a_decision, a_fill, an_order
 from tests.paper_market import SESSIONS, PaperMarket
 

@@ -12,7 +12,7 @@ from nightdesk.portfolio import history as history_at_once
 from nightdesk.portfolio import loop
 from nightdesk.portfolio.compiled import compiled_play
 from nightdesk.portfolio.history import History, simulate
-from schemas.strategy import Costs, Sizing
+from schemas.trading import Costs, Sizing
 from tests.day_by_day import Case, day_by_day
 
 COSTS = st.builds(

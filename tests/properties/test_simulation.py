@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nightdesk.portfolio.simulate import OpenFills, open_fills
 from schemas.money import decimal
-from schemas.strategy import Costs
+from schemas.trading import Costs
 
 COSTS = st.builds(
     Costs,

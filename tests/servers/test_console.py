@@ -2,8 +2,6 @@
 
 import json
 import re
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +10,6 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-import uvicorn
 from playwright.sync_api import Page, expect
 
 from nightdesk.cli import approving
@@ -21,6 +18,7 @@ from nightdesk.clock import WallClock
 from nightdesk.console.app import Room, console_app
 from nightdesk.console.guard import POSTS_A_MINUTE
 from nightdesk.ledger.halts import submit_halt
+from tests.app_server import on_socket
 from tests.pages import PATIENCE_MS, visit
 from tests.running import console, free_port
 from tests.waiting_books import BOOK, MONDAY, Desk, submitted_here
@@ -44,17 +42,8 @@ def served(desk: Desk, who: str) -> Iterator[httpx.Client]:
     """The page on a socket, and a client that is no browser."""
     port = free_port()
     app = console_app(Room(desk.home, port, who, WallClock().now, lambda _: {}, partial(answered, desk.here)))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.01)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
+    with on_socket(app, port) as client:
+        yield client
 
 
 @pytest.fixture

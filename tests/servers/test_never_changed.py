@@ -16,7 +16,7 @@ from nightdesk.ledger import tables
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from nightdesk.postgres import Schema, postgres_engine
-from schemas.records import Evidence, Override
+from schemas.evidence import Evidence, Override
 from tests.ledgers import BOOK, DAY, START
 from tests.postgres_server import PostgresServer
 from tests.unit.test_trials import a_trial

@@ -10,7 +10,7 @@ from nightdesk.market.checks import findings
 from nightdesk.market.histories import ADJUSTED_CLOSE, PRICES
 from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
-from schemas.records import Finding
+from schemas.findings import Finding
 from tests.unit.test_jumps import history
 
 SESSIONS = exchange_sessions("XNYS").between(date(2018, 1, 1), date(2018, 12, 31))

@@ -22,7 +22,8 @@ from nightdesk.errors import Misconfigured
 from nightdesk.performance.gates import deflated_sharpe_gate
 from nightdesk.performance.page.document import document
 from nightdesk.performance.page.rendering import page
-from schemas.evidence import GateResult, Restriction
+from schemas.evidence import GateResult
+from schemas.records import Restriction
 from schemas.strategy import Strategy
 from tests.desks import settings_in
 from tests.strategy_documents import saved, seed

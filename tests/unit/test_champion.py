@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from nightdesk.learning.champion import champion_of, is_due
-from schemas.strategy import Gate, Model
+from schemas.learnt import Gate, Model
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 from nightdesk.market.checks import findings, with_coverage
 from nightdesk.sessions import exchange_sessions
-from schemas.records import Finding
+from schemas.findings import Finding
 from tests.bars import clean_bars
 
 SESSIONS = exchange_sessions("XNYS").between(date(2018, 1, 1), date(2018, 12, 31))

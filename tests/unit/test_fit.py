@@ -11,13 +11,13 @@ from sklearn.metrics import accuracy_score
 import nightdesk.market
 from nightdesk.errors import Misconfigured
 from nightdesk.learning.estimator import new_estimator
-from nightdesk.learning.fit import Fit, feature_names, fit
+from nightdesk.learning.fit import KEYS, Fit, feature_names, fit, fit_of
 from nightdesk.learning.labels import labels
 from nightdesk.learning.predictions import predictions
 from schemas.bars import Bars
 from schemas.features import Features
 from schemas.labels import Labels
-from schemas.strategy import Gate, Model, Target
+from schemas.learnt import Gate, Model, Target
 
 BUNDLED = Path(nightdesk.market.__path__[0]) / "data" / "sp500.csv.gz"
 SVC = "sklearn.svm.SVC"
@@ -236,9 +236,14 @@ def test_the_scaler_is_a_step_before_the_model(scaler: str, steps: list[str]) ->
     assert [type(step).__name__ for _, step in new_estimator(model(scaler=scaler)).steps] == steps
 
 
+def with_and_without_train_score(features: pd.DataFrame, labelled: pd.DataFrame) -> list[Fit]:
+    joined, names = labelled.merge(features, on=KEYS), feature_names(features)
+    return [fit_of(joined, names, model(), Gate(), score_train) for score_train in (True, False)]
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 def test_a_fit_that_is_not_asked_about_its_training_rows_differs_in_that_figure_alone(noise: float) -> None:
-    asked, other = (fit(*planted(200, noise), model(), Gate(), score_train) for score_train in (True, False))
+    asked, other = with_and_without_train_score(*planted(200, noise))
     assert asked.metrics.pop("train_accuracy") > 0.5
     assert (other.status, other.reason, other.metrics, other.confusion) == (
         asked.status,
@@ -257,6 +262,6 @@ def test_one_answer_on_every_test_row_is_degenerate_only_where_the_training_rows
     labelled.loc[160:, Labels.label] = 1
     labelled.loc[:159, Labels.label] = 1 if trained == "alike" else labelled[Labels.label]
     labelled.loc[0, Labels.label] = 0
-    asked, other = (fit(features, labelled, model(), Gate(), score_train) for score_train in (True, False))
+    asked, other = with_and_without_train_score(features, labelled)
     assert other.status == asked.status == ("degenerate" if trained == "alike" else "passed")
     assert other.reason == asked.reason

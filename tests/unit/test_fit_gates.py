@@ -14,8 +14,8 @@ from nightdesk.day.play import play_day
 from nightdesk.learning.fit import Fit
 from nightdesk.learning.predictions import DOWN, UP
 from nightdesk.performance.report import facts
+from schemas.learnt import Gate
 from schemas.reports import DayReport
-from schemas.strategy import Gate
 from tests.desks import settings_in
 from tests.strategy_documents import NO_MLFLOW, saved, seed, with_key
 

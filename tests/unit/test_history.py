@@ -14,7 +14,7 @@ from nightdesk.portfolio.history import OUTCOMES, History, simulate
 from schemas.bars import Bars
 from schemas.equity import Equity
 from schemas.fills import Fills
-from schemas.strategy import Costs, Sizing
+from schemas.trading import Costs, Sizing
 
 NAN = float("nan")
 FREE = Costs(commission_bps=0, slippage_bps=0)

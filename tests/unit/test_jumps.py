@@ -15,7 +15,7 @@ from nightdesk.market.histories import PRICES
 from nightdesk.market.splits import unsplit
 from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
-from schemas.records import Finding
+from schemas.findings import Finding
 
 SESSIONS = exchange_sessions("XNYS").between(date(2018, 1, 1), date(2018, 12, 31))
 DAYS = list(SESSIONS.date)

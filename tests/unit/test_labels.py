@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nightdesk.learning.labels import labels
 from schemas.bars import Bars
 from schemas.labels import Labels
-from schemas.strategy import Target
+from schemas.learnt import Target
 
 SESSIONS = pd.date_range("2020-01-06", periods=5, freq="B").as_unit("ns")
 

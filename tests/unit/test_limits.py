@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from nightdesk.portfolio import limits as room
 from nightdesk.portfolio.limits import CHECKS, NUMBERS, Request, Standing, breaches, reduces
-from schemas.strategy import Limits
+from schemas.trading import Limits
 
 BUY = Request("SPY", 10.0, 100.0)
 BOOK = Standing(

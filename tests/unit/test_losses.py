@@ -11,7 +11,7 @@ import pytest
 from nightdesk.portfolio import losses
 from nightdesk.portfolio.losses import GUARDS, course_of, restriction
 from schemas.records import Mark
-from schemas.strategy import Limits
+from schemas.trading import Limits
 
 FIRST = date(2018, 12, 3)
 WIDE = {"max_order_notional": 1.0, "max_daily_loss": 1.0, "max_drawdown": 1.0, "max_losing_sessions": 1000}

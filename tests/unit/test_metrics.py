@@ -10,6 +10,7 @@ from scipy import stats
 from nightdesk.errors import BadData
 from nightdesk.performance import metrics
 from nightdesk.performance.benchmark import buy_and_hold
+from nightdesk.performance.figure_words import LABELS, formatted
 from schemas.equity import Equity
 from schemas.fills import Fills
 
@@ -206,7 +207,7 @@ def test_exposure_is_the_mean_share_of_equity_in_positions():
 
 def test_performance_has_one_figure_per_label_in_the_order_of_printing():
     values = metrics.performance(equity_frame([100.0, 101.0, 99.0]), fills_frame())
-    assert list(values) == list(metrics.LABELS)
+    assert list(values) == list(LABELS)
     assert all(isinstance(value, float) for value in values.values())
 
 
@@ -240,7 +241,7 @@ def test_a_benchmark_that_is_missing_leaves_alpha_and_beta_undefined():
 
 
 def test_figures_are_printed_with_their_units():
-    printed = metrics.formatted(
+    printed = formatted(
         {"total_return": 12.3456, "sharpe": 1.005, "max_drawdown_sessions": 1234.0, "hit_rate": 0.5, "costs_paid": 9876.5}, "EUR"
     )
     assert printed == [
@@ -254,7 +255,7 @@ def test_figures_are_printed_with_their_units():
 
 @pytest.mark.parametrize(("value", "text"), [(NAN, "n/a"), (INF, "inf"), (-INF, "-inf"), (-0.00001, "0.00")])
 def test_undefined_infinite_and_tiny_figures_are_printed_plainly(value, text):
-    assert metrics.formatted({"sharpe": value}, "USD") == [("Sharpe ratio", text)]
+    assert formatted({"sharpe": value}, "USD") == [("Sharpe ratio", text)]
 
 
 SESSIONS = pd.bdate_range("2018-01-02", periods=4)

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from nightdesk.cli import preflight as room
+from nightdesk.cli import live_checks
 from nightdesk.cli.deployments import lacking
 from nightdesk.cli.live import live
 from nightdesk.cli.preflight import Line, preflight
@@ -23,10 +23,11 @@ from nightdesk.ledger import tables
 from nightdesk.ledger.halts import submit_halt, submit_live
 from nightdesk.ledger.status import book_statuses
 from nightdesk.ledger.store import Ledger
+from nightdesk.orders.recover import recover
 from nightdesk.settings import Settings
-from nightdesk.wiring.orders import new_book, open_ledger
-from schemas.evidence import GateResult, gate_document
-from schemas.records import Evidence, Mark, Mode, ModelRef, OutsideChange
+from nightdesk.wiring.orders import new_book, open_ledger, open_order_desk
+from schemas.evidence import Evidence, GateResult, gate_document
+from schemas.records import Mark, Mode, ModelRef, OutsideChange
 from schemas.strategy import Strategy
 from tests.alpaca_account import AlpacaAccount
 from tests.alpaca_data_server import KEY_ID, SECRET_KEY
@@ -111,7 +112,7 @@ class Case:
 def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
     account = AlpacaAccount(TODAY, cash=Decimal(100_000), multiplier=1)
     monkeypatch.setattr(WallClock, "now", lambda _: TODAY)
-    monkeypatch.setattr(room, "lacking", lambda _: "")
+    monkeypatch.setattr(live_checks, "lacking", lambda _: "")
     with serving(AlpacaStub(account, what_is_wrong)) as stub:
         made = Case(tmp_path / "home", stub)
         made.play_on_paper(21, "passed")
@@ -148,9 +149,9 @@ def holds_more_than_the_broker(case: Case) -> None:
     """The book was opened when the account had more."""
     case.stub.account.cash = Decimal(150_000)
     with closing(open_ledger("live", case.here)) as ledger:
-        desk = room.open_order_desk(case.strategy, "live", SESSIONS[0], ledger, case.here)
+        desk = open_order_desk(case.strategy, "live", SESSIONS[0], ledger, case.here)
         with closing(desk.broker):
-            room.recover(desk, SESSIONS[0])
+            recover(desk, SESSIONS[0])
     case.stub.account.cash = Decimal(149_000)
 
 
@@ -219,11 +220,11 @@ def test_what_is_missing_names_itself(name: str, case: Case) -> None:
     spoil(case)
     found = case.lines()[line]
     assert not found.ok and said in found.found, found
-    assert found.waived_by == room.WAIVABLE.get(line, ())
+    assert found.waived_by == live_checks.WAIVABLE.get(line, ())
 
 
 def test_without_a_prefect_server_it_says_how_to_start_one(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "lacking", lacking)
+    monkeypatch.setattr(live_checks, "lacking", lacking)
     found = case.lines()["prefect"]
     assert not found.ok and "`nightdesk up` starts one" in found.found
 

@@ -27,7 +27,8 @@ from nightdesk.settings import CHECKOUT, Settings
 from nightdesk.wiring.orders import account_lock, new_book, open_ledger
 from nightdesk.wiring.promoted import promoted_text
 from nightdesk.wiring.strategies import load_strategy
-from schemas.records import Mark, Replacement
+from schemas.evidence import Replacement
+from schemas.records import Mark
 from tests.ledgers import append_fits
 
 SEED = (CHECKOUT / "strategies" / "sp500_svc.toml").read_text()

@@ -10,7 +10,7 @@ import pytest
 
 from nightdesk.errors import Misconfigured
 from nightdesk.market.quarantine import Quarantine
-from schemas.records import QuarantinedBar
+from schemas.findings import QuarantinedBar
 from tests.forks import FORKS
 
 DAY = date(2018, 12, 31)

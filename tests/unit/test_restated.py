@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nightdesk.market.restated import VALUES, bars_to_store, restatements
 from nightdesk.sessions import exchange_sessions
 from schemas.bars import Bars
-from schemas.records import Restatement
+from schemas.findings import Restatement
 from tests.bars import clean_bars
 
 SESSIONS = exchange_sessions("XNYS").between(date(2018, 10, 1), date(2018, 12, 31))

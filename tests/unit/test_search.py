@@ -198,7 +198,6 @@ def rising(bars: pd.DataFrame) -> pd.DataFrame:
     return bars
 
 
-SPACE_C = {"model.params.C": {"low": 0.1, "high": 1.0}}
 REFUSED: list[tuple[str, Document, int, int, Callable[[pd.DataFrame], pd.DataFrame] | None]] = [
     (r"trials was 0, allowed: 1 or more", small_search(), 0, 420, None),
     (r"has no section \[search\]", with_key(small_search(), "search", None), 2, 420, None),

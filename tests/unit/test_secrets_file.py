@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nightdesk.errors import Misconfigured
-from nightdesk.settings import SECRETS, Settings, settings
+from nightdesk.secrets_file import SECRETS
+from nightdesk.settings import Settings, settings
 from tests.notice_server import NoticeServer
 
 KEY, SECRET = "CANARYKEYID", "canary/secret+of=the&desk"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nightdesk.portfolio.simulate import OpenFills, open_fills
-from schemas.strategy import Costs
+from schemas.trading import Costs
 
 FREE = Costs(commission_bps=0, commission_per_share=0, commission_min=0, slippage_bps=0)
 NAN = math.nan

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightdesk.portfolio.sizing import floored, invested_weights, target_quantities
-from schemas.strategy import Sizing
+from schemas.trading import Sizing
 
 WHOLE = Sizing(buffer=0.02, rebalance_band=0.05, increment=1)
 

@@ -17,7 +17,7 @@ from nightdesk.performance.page.rendering import page
 from nightdesk.performance.page.tearsheet import Fold, Tearsheet, Trading, tearsheet
 from schemas.equity import Equity
 from schemas.fills import Fills
-from schemas.records import Finding
+from schemas.findings import Finding
 
 SMALL = st.lists(st.floats(-0.3, 0.3), min_size=2, max_size=60)
 

@@ -15,8 +15,7 @@ from nightdesk.backtest.report import conclusion
 from nightdesk.ledger.store import Ledger
 from nightdesk.performance.sharpe import deflated_sharpe_2014, moments, probabilistic_sharpe_2012
 from nightdesk.performance.trials import deflated_gate, search_gate, trial_of, unpacked_returns
-from schemas.evidence import GateResult, gate_document, gate_of
-from schemas.records import Trial
+from schemas.evidence import GateResult, Trial, gate_document, gate_of
 from schemas.strategy import Strategy
 from tests.strategy_documents import seed, with_key
 from tests.unit.test_backtest import backtested

@@ -8,7 +8,7 @@ import pytest
 
 from nightdesk.errors import BadData, Misconfigured
 from nightdesk.portfolio.weights import load_weights, weights_panel
-from schemas.strategy import Limits
+from schemas.trading import Limits
 
 SESSIONS = pd.DatetimeIndex(["2018-12-03", "2018-12-04", "2018-12-06"]).as_unit("ns")
 SYMBOLS = ("AAA", "BBB")

@@ -54,6 +54,18 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A chart under its heading, with what is drawn in words, for who does not see it."""
+
+    title: str
+    unit: str
+    chart: Chart
+    legend: tuple[tuple[str, str], ...]
+    says: str
+    tall: bool = False
+
+
+@dataclass(frozen=True)
 class Histogram:
     """Bars of counts, the ticks of their returns, and the place of 0 in percent."""
 

@@ -10,8 +10,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from nightdesk.performance.metrics import LABELS, formatted
-from nightdesk.performance.page.charts import Chart, fold_chart, histogram, line_chart, signed
+from nightdesk.performance.figure_words import LABELS, formatted
+from nightdesk.performance.page.charts import Picture, fold_chart, histogram, line_chart, signed
 from nightdesk.performance.page.tables import ROLLING_SESSIONS, YEAR, costs_so_far, rolling_turnover
 from nightdesk.performance.page.tearsheet import Tearsheet, Trading
 from nightdesk.performance.page.words import LEVEL, confidence
@@ -28,18 +28,6 @@ MOST_RESTRICTIONS = 100
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 BOOK_LABELS = {name: LABELS[name] for name in ("exposure", "turnover", "costs_paid")} | {"cost_drag": "Cost drag [%/year]"}
 NONE = "n/a"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A chart under its heading, with what is drawn in words."""
-
-    title: str
-    unit: str
-    chart: Chart
-    legend: tuple[tuple[str, str], ...]
-    says: str
-    tall: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from nightdesk.performance.metrics import cost_drag, costs_paid, drawdowns, expo
 from nightdesk.performance.page import tables, words
 from nightdesk.performance.sharpe import minimum_track_record_2012, moments, probabilistic_sharpe_2012
 from schemas.equity import Equity
-from schemas.evidence import GateResult, Restriction
+from schemas.evidence import GateResult
 from schemas.fills import Fills
-from schemas.records import Finding
+from schemas.findings import Finding
+from schemas.records import Restriction
 
 SHOWN = 5
 """Drawdowns, and best and worst sessions."""
