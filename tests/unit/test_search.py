@@ -198,7 +198,7 @@ def rising(bars: pd.DataFrame) -> pd.DataFrame:
     return bars
 
 
-SPACE_C = {"model.params.C": {"low": 0.1, "high": 1.0}}
+BOTH_WAYS = with_key(with_key(small_search(thresholds=[-0.1, 0.0]), "signal.kind", "long_short"), "limits.allow_short", True)
 REFUSED: list[tuple[str, Document, int, int, Callable[[pd.DataFrame], pd.DataFrame] | None]] = [
     (r"trials was 0, allowed: 1 or more", small_search(), 0, 420, None),
     (r"has no section \[search\]", with_key(small_search(), "search", None), 2, 420, None),
@@ -218,6 +218,9 @@ REFUSED: list[tuple[str, Document, int, int, Callable[[pd.DataFrame], pd.DataFra
     (r"allowed: log with low above 0", small_search(params={"model.params.C": {"low": 0, "high": 1, "log": True}}), 2, 420, None),
     (r"allowed: keys as model\.params\.C", small_search(params={"capital": [1, 2]}), 2, 420, None),
     (r"search\.colour is not a key", small_search(colour=1), 2, 420, None),
+    (r"tries model\.scaler = loud: input should be", small_search(params={"model.scaler": ["none", "loud"]}), 2, 420, None),
+    (r"tries signal\.threshold = 1000000000\.0: input should be less", small_search(thresholds=[0.0, 1e9]), 2, 420, None),
+    (r"tries signal\.threshold = -0\.1: .* 0 or more with signal\.kind", BOTH_WAYS, 2, 420, None),
     (r"search\.thresholds .* each alternative once", small_search(thresholds=[0.1, 0.1]), 2, 420, None),
 ]
 
