@@ -97,8 +97,6 @@ def _require_comparable(champion: Strategy, challenger: Strategy) -> None:
 def _paired(both: Sequence[Strategy], ledger: Ledger) -> pd.DataFrame:
     """Returns of the two paper books and of the champion's benchmark, on the sessions that all have; by session."""
     frames = [equity_frame(ledger.marks(new_book(strategy, "paper").book_id)) for strategy in both]
-    if min(len(frame) for frame in frames) < 2:
-        return pd.DataFrame()
     champion, challenger = (session_returns(frame) for frame in frames)
     columns = {"champion": champion, "challenger": challenger, "benchmark": benchmark_returns(frames[0])}
     return pd.concat(columns, axis=1, join="inner").dropna()

@@ -63,7 +63,7 @@ class Decisions(LedgerFile):
         decisions = tables.decisions
         query = sa.select(decisions.c.session, decisions.c.envelope).where(decisions.c.book_id == book_id)
         rows = self._rows(query.order_by(decisions.c.session, decisions.c.attempt))
-        return [(row["session"], _document(row, book_id, "envelope").get("strategy", {})) for row in rows]
+        return [(row["session"], _document(dict(row), book_id, "envelope").get("strategy", {})) for row in rows]
 
     def decisions_named(self, start: str) -> list[Decision]:
         """The decisions whose SHA-256 begins with a text."""

@@ -27,7 +27,8 @@ from nightdesk.settings import CHECKOUT, Settings
 from nightdesk.wiring.orders import account_lock, new_book, open_ledger
 from nightdesk.wiring.promoted import promoted_text
 from nightdesk.wiring.strategies import load_strategy
-from schemas.records import Mark, Replacement
+from schemas.evidence import GateResult, gate_document
+from schemas.records import Evidence, Mark, Mode, Replacement
 from schemas.strategy import LEARNT, Signal, Strategy
 from tests.ledgers import a_decision, append_fits
 
@@ -153,6 +154,25 @@ def test_rules_are_compared_after_the_first_session_of_the_later_book_without_a_
     assert found.sessions == tuple(DAYS[11:]) and found.gate is not None and found.gate.n == len(DAYS) - 11
 
 
+def test_one_mark_is_no_session_to_compare_on(here: Settings) -> None:
+    played(here, "sp500_svc", 0.0)
+    played(here, "rival", 0.0, DAYS[-1:])
+    with closing(open_ledger("paper", here)) as ledger:
+        found = compared(load_strategy("sp500_svc", here), load_strategy("rival", here), ledger)
+    assert (found.sessions, found.gate) == ((), None)
+
+
+def test_what_the_newest_backtests_showed_stands_beside_in_words(here: Settings) -> None:
+    champion, rival = load_strategy("sp500_svc", here), load_strategy("rival", here)
+    gates = [gate_document(GateResult("accuracy", "m", passed, 9, 0.6, 0.5, {}, "")) for passed in (True, False)]
+    row = Evidence(rival.config_sha256, rival.target_sha256, "rival", DAYS[0], DAYS[9], "", gates, AT)
+    with closing(open_ledger("paper", here)) as ledger:
+        ledger.append_evidence(row)
+        found = compared(champion, rival, ledger)
+    said = f"rival: backtest from {DAYS[0]} to {DAYS[9]}: accuracy passed, accuracy not passed"
+    assert found.backtests == ("sp500_svc: no backtest on record", said)
+
+
 def test_beside_a_model_a_rule_waits_for_the_models_label(here: Settings) -> None:
     (here.strategies_dir / "rival.toml").write_text(ruled("rival", 100))
     (here.strategies_dir / "sp500_svc.toml").write_text(SEED.replace("horizon_sessions = 1", "horizon_sessions = 5"))
@@ -178,9 +198,10 @@ def test_what_a_book_earned_under_another_configuration_does_not_count(here: Set
     former = champion.model_copy(update={"signal": Signal(threshold=0.1)})
     decided(here, rival, [DAYS[0], DAYS[99]])
     decided(here, champion, [DAYS[0]])
-    decided(here, former, [DAYS[20], DAYS[99]])
+    decided(here, former, [DAYS[20], DAYS[98]])
+    decided(here, champion.model_copy(update={"capital": Decimal(-1)}), [DAYS[99]])  # a document that is no strategy any more
     with closing(open_ledger("paper", here)) as ledger:
-        assert compared(champion, rival, ledger).sessions == ()  # its newest decision is another configuration's
+        assert compared(champion, rival, ledger).sessions == ()  # the newest decision is another configuration's
     decided(here, champion, [DAYS[100], DAYS[150]])
     with closing(open_ledger("paper", here)) as ledger:
         found = compared(champion, rival, ledger)
@@ -193,6 +214,7 @@ def test_what_trades_something_else_or_is_the_same_is_refused(here: Settings) ->
     rival = here.strategies_dir / "rival.toml"
     rival.with_suffix(".py").write_text(OWN_CODE)
     for text, said in (
+        (OTHER.replace('source = "sample"', 'source = "yahoo"'), "market.source of rival is not that of sp500_svc"),
         (OTHER.replace('"SPXSIM"', '"OTHER"'), "market.instruments of rival is not that of sp500_svc"),
         (SEED, "another strategy than the champion"),
         (OTHER.replace("commission_bps = 1.0", "commission_bps = 0.0"), r"\[costs\] of rival is not that of sp500_svc"),
@@ -230,10 +252,37 @@ def test_a_champion_with_code_of_its_own_is_given_back_with_it(here: Settings) -
 def test_nobody_promotes_while_a_day_runs_or_without_the_name(here: Settings) -> None:
     with pytest.raises(Misconfigured, match="Nobody can type the name here"):
         promote("rival", "sp500_svc", override="because")
-    lock = account_lock(load_strategy("sp500_svc", here), "live")
-    with only_writer(here.home / "locks", lock), pytest.raises(TryAgain, match="A day of the account"):
-        promote("rival", "sp500_svc", override="because", yes=True)
+    modes: tuple[Mode, ...] = ("paper", "live")
+    for mode in modes:
+        lock = account_lock(load_strategy("sp500_svc", here), mode)
+        with only_writer(here.home / "locks", lock), pytest.raises(TryAgain, match="A day of the account"):
+            promote("rival", "sp500_svc", override="because", yes=True)
     assert file_of(here) == SEED and rows_of(here) == []
+
+
+def test_two_promotions_are_taken_back_one_after_the_other(here: Settings) -> None:
+    assert finish_replacement("sp500_svc", here) == "" and not here.home.exists()
+    promote("rival", "sp500_svc", override="because", yes=True)
+    first = file_of(here)
+    (here.strategies_dir / "rival.toml").write_text(OTHER.replace("train_fraction = 0.7", "train_fraction = 0.6"))
+    promote("rival", "sp500_svc", override="because", yes=True)
+    kept = {path.read_text() for path in (here.home / "strategies").iterdir()}
+    assert kept == {SEED, first, file_of(here)} and len(kept) == 3
+    for former in (first, SEED):
+        rollback("sp500_svc", yes=True)
+        assert file_of(here) == former
+    with pytest.raises(Misconfigured, match="Nothing to roll back"):
+        rollback("sp500_svc", yes=True)
+
+
+def test_what_would_be_no_strategy_is_not_written(here: Settings) -> None:
+    """A search is for a model, and the challenger is a rule."""
+    searching = SEED + "\n[search]\nthresholds = [0.0, 0.1]\n"
+    (here.strategies_dir / "sp500_svc.toml").write_text(searching)
+    (here.strategies_dir / "rival.toml").write_text(ruled("rival", 100))
+    with pytest.raises(Misconfigured, match=r"\[search\] is for a model"):
+        promote("rival", "sp500_svc", override="because", yes=True)
+    assert file_of(here) == searching and rows_of(here) == []
 
 
 KILLED = """
