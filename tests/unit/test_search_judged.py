@@ -1,17 +1,22 @@
 """What a trial earns, by hand: long, short and out, after costs, in the folds that were judged."""
 
+import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from nightdesk.backtest.fits import FitFacts, Made
+from nightdesk.backtest.fits import FitCache, FitFacts, Made
 from nightdesk.backtest.rows import Rows
 from nightdesk.learning.cross_validation import Fold
-from nightdesk.search.folds import Judged, fold_majorities, judged
+from nightdesk.search.folds import Judged, fold_fits, fold_majorities, judged
 from nightdesk.search.ground import Ground
+from nightdesk.search.study import step_scores
+from nightdesk.search.trials import Draw, DrawFacts, State, trials_of
+from schemas.search import Search
 from schemas.strategy import Strategy
 from tests.strategy_documents import seed, with_key
 
@@ -99,3 +104,61 @@ def test_the_majority_of_a_row_is_that_of_the_labels_which_its_fold_trained_on()
     assert fold_majorities(ground).tolist() == [0, 0, 0, 1, 1, 1]
     even = replace(ground.folds[0], train=np.array([3, 4]))
     assert fold_majorities(replace(ground, folds=(even, ground.folds[1]))).tolist() == [1] * 6
+
+
+@pytest.mark.parametrize(
+    ("estimator", "kind", "boundary"),
+    [("sklearn.linear_model.LogisticRegression", "margin", 0.0), ("sklearn.naive_bayes.GaussianNB", "probability", 0.5)],
+)
+def test_the_scores_of_a_fold_are_those_for_up_and_are_kept(tmp_path: Path, estimator: str, kind: str, boundary: float) -> None:
+    """The one feature is the label."""
+    document = with_key(with_key(seed(), "features.columns", ["x"]), "model.estimator", estimator)
+    strategy, ground = Strategy.model_validate(document), a_ground()
+    ground = replace(ground, rows=replace(ground.rows, x=ground.rows.label[:, None].astype(float)))
+    made = list(fold_fits(strategy, ground, FitCache(tmp_path), 2, 1))
+    for number, fit in enumerate(made):
+        assert (fit.facts.status, fit.facts.score_kind) == ("passed", kind)
+        assert ((fit.scores > boundary) == ground.rows.label[ground.folds[number].tests[0]]).all()
+        np.testing.assert_array_equal(fit.predicted, fit.scores > boundary)
+    assert [fit.facts.majority for fit in made] == [0, 1]
+    again = list(fold_fits(strategy, ground, FitCache(tmp_path), 1, 1))
+    np.testing.assert_array_equal([fit.scores for fit in again], [fit.scores for fit in made])
+
+
+def test_a_fold_whose_training_labels_are_all_one_has_said_nothing(tmp_path: Path) -> None:
+    ground = a_ground()
+    ground = replace(ground, rows=replace(ground.rows, label=np.array([0, 1, 1, 1, 1, 1])))
+    strategy = Strategy.model_validate(with_key(seed(), "features.columns", ["x"]))
+    facts = next(fold_fits(strategy, ground, FitCache(tmp_path), 1, 1)).facts
+    assert (facts.status, facts.reason) == ("degenerate", "the training labels are all 1")
+
+
+def a_draw(state: State, returns: list[list[float]], accuracy: list[list[float]]) -> Draw:
+    return Draw(DrawFacts(0, {}, state, "", (0.0, 0.1)), np.array(returns), np.array(accuracy))
+
+
+NAN = math.nan
+RETURNS = [[0, 0.02, 0.01, 0.03, -0.01, 0.02], [0, -0.01, 0.02, 0, 0, 0]]
+
+
+def sharpe(returns: list[float]) -> float:
+    return float(np.mean(returns) / np.std(returns, ddof=1) * 252**0.5)
+
+
+def test_a_draw_is_scored_by_its_best_threshold_on_the_folds_up_to_each() -> None:
+    draw, ground = a_draw("complete", RETURNS, [[0.4, 0.6], [0.5, 0.5]]), a_ground()
+    assert step_scores(draw, Search(), ground) == pytest.approx([sharpe(RETURNS[0][:3]), sharpe(RETURNS[0])])
+    assert step_scores(draw, Search(score="accuracy"), ground) == pytest.approx([0.5, 0.5])
+    pruned = a_draw("pruned", [[*row[:3], NAN, NAN, NAN] for row in RETURNS], [[0.4, NAN], [0.5, NAN]])
+    assert step_scores(pruned, Search(), ground) == pytest.approx([sharpe(RETURNS[0][:3])])
+
+
+def test_the_trials_of_a_draw_have_the_figures_of_the_folds_that_were_judged() -> None:
+    fold_of = a_ground().fold_of
+    pruned = a_draw("pruned", [[*row[:3], NAN, NAN, NAN] for row in RETURNS], [[0.4, NAN], [0.5, NAN]])
+    first, second = trials_of(pruned, Search(), fold_of)
+    assert (first.number, second.number, first.threshold, second.threshold) == (0, 1, 0.0, 0.1)
+    assert first.score == first.sharpe == pytest.approx(sharpe(RETURNS[0][:3])) == first.fold_scores[0]
+    assert math.isnan(first.fold_scores[1]) and second.accuracy == 0.5
+    failed = trials_of(a_draw("failed", [[0.0] * 6] * 2, [[NAN, NAN]] * 2), Search(), fold_of)
+    assert all(math.isnan(trial.score) and math.isnan(trial.accuracy) for trial in failed)
