@@ -152,6 +152,10 @@ def test_rules_are_compared_after_the_first_session_of_the_later_book_without_a_
     found = marked(here, "rival", DAYS[10:], better=0.001)
     assert (found.purge_sessions, found.cut_offs) == (0, (DAYS[0], DAYS[10]))
     assert found.sessions == tuple(DAYS[11:]) and found.gate is not None and found.gate.n == len(DAYS) - 11
+    other = ruled("rival", 100).replace("[market]", '[market]\nmembership = "members.csv"')
+    (here.strategies_dir / "rival.toml").write_text(other)
+    with pytest.raises(Misconfigured, match=r"market\.membership of rival is not that of sp500_svc"):
+        promote("rival", "sp500_svc", override="because", yes=True)
 
 
 def test_one_mark_is_no_session_to_compare_on(here: Settings) -> None:
