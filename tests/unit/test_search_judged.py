@@ -146,9 +146,9 @@ def sharpe(returns: list[float]) -> float:
 
 
 def test_a_draw_is_scored_by_its_best_threshold_on_the_folds_up_to_each() -> None:
-    draw, ground = a_draw("complete", RETURNS, [[0.4, 0.6], [0.5, 0.5]]), a_ground()
+    draw, ground = a_draw("complete", RETURNS, [[0.4, 0.7], [0.5, 0.5]]), a_ground()
     assert step_scores(draw, Search(), ground) == pytest.approx([sharpe(RETURNS[0][:3]), sharpe(RETURNS[0])])
-    assert step_scores(draw, Search(score="accuracy"), ground) == pytest.approx([0.5, 0.5])
+    assert step_scores(draw, Search(score="accuracy"), ground) == pytest.approx([0.5, 0.55])
     pruned = a_draw("pruned", [[*row[:3], NAN, NAN, NAN] for row in RETURNS], [[0.4, NAN], [0.5, NAN]])
     assert step_scores(pruned, Search(), ground) == pytest.approx([sharpe(RETURNS[0][:3])])
 
