@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import takewhile
 
 import pandas as pd
+from pydantic import ValidationError
 
 from nightdesk.day.gates import LEVEL
 from nightdesk.day.report import equity_frame
@@ -14,6 +16,7 @@ from nightdesk.performance.gates import challenger_gate, unseen
 from nightdesk.performance.metrics import benchmark_returns, session_returns
 from nightdesk.wiring.orders import new_book
 from schemas.evidence import GateResult, gate_document, gate_of
+from schemas.records import Json
 from schemas.strategy import Strategy
 
 
@@ -48,17 +51,19 @@ class Comparison:
 def compared(champion: Strategy, challenger: Strategy, ledger: Ledger) -> Comparison:
     """The two on the sessions that both their paper books have, after the latest cut-off and the longest label.
 
-    A cut-off is the first fit of a book, since what it trades later was fitted on what was past then, and the last session of
-    each search that tried the configuration, since it was chosen for what it did up to there. Raises `Misconfigured` where the
-    two read or trade different things.
+    A cut-off is the first fit of a book, since what it trades later was fitted on what was past then; the first session that the
+    book decided as the file stands now, since another configuration earned what is before; and the last session of each search
+    that tried the configuration, since it was chosen for what it did up to there. Raises `Misconfigured` where the two read or
+    trade different things, or trade them otherwise.
     """
     _require_comparable(champion, challenger)
     both = (champion, challenger)
     purge = max(strategy.target.horizon_sessions if strategy.kind == "model" else 0 for strategy in both)
     backtests = (_backtest(champion, ledger), _backtest(challenger, ledger))
     returns = _paired(both, ledger)
-    cut_offs = [day for strategy in both for day in _cut_offs(strategy, ledger)]
-    if returns.empty or not cut_offs:
+    own = [_own_cut_offs(strategy, ledger) for strategy in both]
+    cut_offs = [day for strategy, days in zip(both, own, strict=True) for day in (*days, *_searched(strategy, ledger))]
+    if returns.empty or not all(own):
         return Comparison(champion, challenger, tuple(cut_offs), purge, (), None, backtests)
     counted = unseen(returns.index, cut_offs, purge)
     gate = challenger_gate(
@@ -77,30 +82,44 @@ def compared(champion: Strategy, challenger: Strategy, ledger: Ledger) -> Compar
 def _require_comparable(champion: Strategy, challenger: Strategy) -> None:
     if champion.name == challenger.name:
         raise Misconfigured.value("challenger", challenger.name, "another strategy than the champion, with a name of its own")
-    for key in ("source", "calendar", "currency", "instruments"):
+    for key in ("source", "calendar", "currency", "instruments", "membership"):
         was, wanted = getattr(challenger.market, key), getattr(champion.market, key)
         if was != wanted:
             raise Misconfigured(f"market.{key} of {challenger.name} is not that of {champion.name}: they cannot be compared.")
+    for key in ("sizing", "costs", "limits"):
+        if getattr(challenger, key) != getattr(champion, key):
+            raise Misconfigured(
+                f"[{key}] of {challenger.name} is not that of {champion.name}, which a promotion leaves as it is: what the two "
+                "earned cannot be compared."
+            )
 
 
 def _paired(both: Sequence[Strategy], ledger: Ledger) -> pd.DataFrame:
     """Returns of the two paper books and of the champion's benchmark, on the sessions that all have; by session."""
     frames = [equity_frame(ledger.marks(new_book(strategy, "paper").book_id)) for strategy in both]
-    if min(len(frame) for frame in frames) < 2:
-        return pd.DataFrame()
     champion, challenger = (session_returns(frame) for frame in frames)
     columns = {"champion": champion, "challenger": challenger, "benchmark": benchmark_returns(frames[0])}
     return pd.concat(columns, axis=1, join="inner").dropna()
 
 
-def _cut_offs(strategy: Strategy, ledger: Ledger) -> list[date]:
+def _own_cut_offs(strategy: Strategy, ledger: Ledger) -> list[date]:
+    """What the book of a strategy itself says; nothing where it was not played as its file stands."""
     book_id = new_book(strategy, "paper").book_id
-    if strategy.kind != "model":  # nothing is fitted: what it does in its book's first session was chosen before
-        own = [mark.session for mark in ledger.marks(book_id)[:1]]
-        return own + _searched(strategy, ledger)
-    models = ledger.models(book_id)
-    own = [model.cutoff for model in models if model.config_sha256 == strategy.learning_sha256][:1]
-    return own + _searched(strategy, ledger)
+    if strategy.kind == "model":
+        begun = [model.cutoff for model in ledger.models(book_id) if model.config_sha256 == strategy.learning_sha256]
+    else:  # nothing is fitted: what it does in its book's first session was chosen before
+        begun = [mark.session for mark in ledger.marks(book_id)]
+    decided = ledger.strategies(book_id)
+    as_now = list(takewhile(lambda row: _config_sha256(row[1]) == strategy.config_sha256, reversed(decided)))
+    return [*begun[:1], *(session for session, _ in as_now[-1:])] if begun and (as_now or not decided) else []
+
+
+def _config_sha256(document: Json) -> str:
+    """The configuration of a strategy as a decision kept it, "" where this version knows it no longer."""
+    try:
+        return Strategy.model_validate(document).config_sha256
+    except ValidationError:
+        return ""
 
 
 def _searched(strategy: Strategy, ledger: Ledger) -> list[date]:

@@ -15,7 +15,7 @@ from nightdesk.ledger.store import Ledger
 from nightdesk.settings import Settings
 from nightdesk.wiring.orders import account_lock, open_ledger
 from nightdesk.wiring.promoted import promoted_text
-from nightdesk.wiring.strategies import load_strategy, strategy_path
+from nightdesk.wiring.strategies import load_strategy, strategy_of, strategy_path
 from schemas.evidence import Replacement
 from schemas.records import Mode
 from schemas.strategy import Strategy
@@ -41,8 +41,10 @@ def submit_promotion(
     """Write what the challenger learns with into the champion's file. Raises `Misconfigured` where the result is no strategy, or
     the same one."""
     path, other = strategy_path(champion, here), strategy_path(challenger, here)
-    if other.with_suffix(".py").is_file():
-        raise Misconfigured(f"{other.with_suffix('.py')} is code beside the challenger: a promotion takes over the file alone.")
+    if found.challenger.own_code is not None:
+        raise Misconfigured(
+            f"{challenger} has code of its own, {found.challenger.own_file}: a promotion takes over the file alone."
+        )
     former = path.read_text(encoding="utf-8")
     new = promoted_text(former, other.read_text(encoding="utf-8"))
     if new == former:
@@ -122,7 +124,7 @@ def _submit(row: Replacement, strategy: Strategy, ledger: Ledger, here: Settings
     with _alone(strategy, here):
         for text in (row.former, row.new):
             _write(_kept(sha256_of(text), here), text)
-        load_strategy(str(_kept(row.new_sha256, here)), here)  # it must be a strategy before it is anybody's file
+        strategy_of(row.new, Path(row.path))  # it must be a strategy before it is anybody's file
         kept = ledger.append_replacement(row)
         _save(kept, Path(kept.path), ledger)
     return kept

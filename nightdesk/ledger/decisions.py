@@ -1,7 +1,7 @@
 """Decisions and their orders in the ledger."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import date, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from nightdesk.errors import OutOfSync
 from nightdesk.ledger import tables
 from nightdesk.ledger.chain import Link, broken_links, chained
 from nightdesk.ledger.file import LedgerFile, canonical_json
-from schemas.records import Decision, Order, OrderStatus
+from schemas.records import Decision, Json, Order, OrderStatus
 
 OPEN_STATUSES: tuple[OrderStatus, ...] = ("intent", "unknown", "accepted")
 """An order in one of these may still fill; each may become a later one of them, never an earlier."""
@@ -58,6 +58,13 @@ class Decisions(LedgerFile):
             query = query.where(decisions.c.origin != "reconstructed")
         return self._decision(query.order_by(decisions.c.session.desc(), decisions.c.attempt.desc()).limit(1))
 
+    def strategies(self, book_id: str) -> list[tuple[date, Json]]:
+        """The session and the strategy, as a document, of each decision of a book, in their order; empty where none was kept."""
+        decisions = tables.decisions
+        query = sa.select(decisions.c.session, decisions.c.envelope).where(decisions.c.book_id == book_id)
+        rows = self._rows(query.order_by(decisions.c.session, decisions.c.attempt))
+        return [(row["session"], _document(dict(row), book_id, "envelope").get("strategy", {})) for row in rows]
+
     def decisions_named(self, start: str) -> list[Decision]:
         """The decisions whose SHA-256 begins with a text."""
         hashes = tables.decisions.c.sha256
@@ -70,11 +77,8 @@ class Decisions(LedgerFile):
         if not rows:
             return None
         row = {name: rows[0][name] for name in (column.name for column in fields(Decision))}
-        try:
-            return Decision(**{**row, "body": json.loads(row["body"]), "envelope": json.loads(row["envelope"])})
-        except ValueError as error:
-            named = f"The decision of {row['session']} in the book {row['book_id']!r}"
-            raise OutOfSync(f"{named} was changed: its text is no document any more ({error}).", sha256=row["sha256"]) from None
+        read = {name: _document(row, row["book_id"], name) for name in ("body", "envelope")}
+        return Decision(**{**row, **read})
 
     def broken_links(self, book_id: str) -> dict[date, str]:
         """What is wrong with the book's decisions by their hash chain: a sentence for each session that was tampered with."""
@@ -154,3 +158,12 @@ class Decisions(LedgerFile):
         change = sa.update(orders).where(orders.c.order_id == order_id, orders.c.status.in_(earlier))
         with self._writing(synced=False) as connection:
             connection.execute(change.values(status=status, reason=reason))
+
+
+def _document(row: Mapping[str, Any], book_id: str, name: str) -> dict[str, Any]:
+    try:
+        made: dict[str, Any] = json.loads(row[name])
+    except ValueError as error:
+        named = f"The decision of {row['session']} in the book {book_id!r}"
+        raise OutOfSync(f"{named} was changed: its text is no document any more ({error}).", book_id=book_id) from None
+    return made

@@ -69,7 +69,7 @@ def deflated_gate(own: Trial, returns: ArrayLike, trials: Sequence[Trial], *, le
 
 def _effective(own: Trial, others: Sequence[Trial]) -> float:
     same = [unpacked_returns(trial) for trial in (own, *others) if _range(trial) == _range(own) and trial.returns]
-    moving = [returns for returns in same if np.isfinite(returns).all() and np.ptp(returns) > 0]
+    moving = [returns for returns in same if len(np.unique(returns)) > 1]
     if not moving:
         return 1.0 + len(others)
     return effective_trials_2014(np.column_stack(moving)) + 1 + len(others) - len(moving)
@@ -83,11 +83,10 @@ def search_gate(own: Trial, searched: Sequence[Trial], *, level: float) -> GateR
     mine = [trial for trial in searched if trial.config_sha256 == own.config_sha256]
     if not mine:
         return None
-    alike = [unpacked_returns(trial) for trial in searched if _range(trial) == _range(mine[-1]) and trial.returns]
-    known = [returns for returns in alike if np.isfinite(returns).all()]
-    if len(known) < 2 or len(known[0]) < 2 * N_BLOCKS:
+    alike = [unpacked_returns(trial) for trial in searched if _range(trial) == _range(mine[0]) and trial.returns]
+    if len(alike) < 2 or len(alike[0]) < 2 * N_BLOCKS:
         return None
-    return overfitting_gate(np.column_stack(known), n_blocks=N_BLOCKS, level=level)
+    return overfitting_gate(np.column_stack(alike), n_blocks=N_BLOCKS, level=level)
 
 
 def _range(trial: Trial) -> tuple[date, date, int]:

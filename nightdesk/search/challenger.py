@@ -22,7 +22,7 @@ def save_challenger(winner: Strategy, header: Sequence[str], folder: Path) -> Pa
     while True:
         named = _named(winner, number)
         path = folder / f"{named.name}.toml"
-        if not path.exists() or _sha256(path) == named.sha256:
+        if _is_ours(path, named):
             if named.own_code is not None:
                 _write(path.with_name(named.own_file), named.own_code)
             _write(path, toml_text(named, header))
@@ -48,14 +48,17 @@ def _named(winner: Strategy, number: int) -> Strategy:
     return winner.model_copy(update={"name": name, "broker": broker, "search": None})
 
 
-def _sha256(path: Path) -> str:
-    """The identity of the strategy in a file, "" where there is none in it."""
+def _is_ours(path: Path, named: Strategy) -> bool:
+    """Whether the name is free, its code too, or what bears it says the same already."""
+    code = path.with_name(named.own_file)
     try:
+        text = code.read_text(encoding="utf-8") if code.is_file() else None
+        if not path.exists():
+            return text in (None, named.own_code)
         found = Strategy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        code = path.with_name(found.own_file)
-        return found.model_copy(update={"own_code": code.read_text(encoding="utf-8") if code.is_file() else None}).sha256
+        return found.model_copy(update={"own_code": text}).sha256 == named.sha256
     except ValueError:  # pydantic's and tomllib's own errors are such
-        return ""
+        return False
 
 
 def _write(path: Path, text: str) -> None:

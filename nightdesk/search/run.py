@@ -174,16 +174,14 @@ def _append_trials(
     """Count every trial that was judged in the paper ledger, a pruned one with the sessions that it was judged on."""
     at, made = WallClock().now(), []
     with closing(open_ledger("paper", here)) as ledger:
-        known = {trial.config_sha256 for trial in ledger.trials_of_search(begun.search_id)}
         for trial in trials:
-            tried = configured(strategy, trial.values, trial.threshold)
-            if trial.state == "failed" or tried.config_sha256 in known:
+            if trial.state == "failed":
                 continue
             returns = draws[trial.draw].returns[trial.place][1:]
             days = ground.sessions[1:][~np.isnan(returns)]
             made.append(
                 trial_of(
-                    tried,
+                    configured(strategy, trial.values, trial.threshold),
                     returns[~np.isnan(returns)],
                     first=days[0].date(),
                     last=days[-1].date(),

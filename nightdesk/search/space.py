@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from pydantic import ValidationError
 
 from nightdesk.errors import Misconfigured
 from nightdesk.learning.estimator import new_estimator
@@ -66,12 +67,22 @@ def configured(strategy: Strategy, values: Values, threshold: float | None) -> S
 
 
 def require_usable(strategy: Strategy) -> None:
-    """Raise `Misconfigured` where the estimator does not take an end of a range or a value of a list."""
+    """Raise `Misconfigured` where strategy or estimator do not take a threshold, an end of a range or a value of a list."""
     search = search_of(strategy)
     new_estimator(strategy.model)
+    for threshold in search.thresholds:
+        _usable(strategy, THRESHOLD, threshold)
     for key, values in search.params.items():
         for value in (values.low, values.high) if isinstance(values, Range) else values:
-            new_estimator(configured(strategy, {key: value}, None).model)
+            new_estimator(_usable(strategy, key, value).model)
+
+
+def _usable(strategy: Strategy, key: str, value: Value) -> Strategy:
+    try:
+        return configured(strategy, {key: value}, float(value) if key == THRESHOLD else None)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise Misconfigured(f"[search] tries {key} = {value}: {said[:1].lower()}{said[1:]}.") from None
 
 
 def _distribution(values: Range | tuple[Value, ...]) -> BaseDistribution:

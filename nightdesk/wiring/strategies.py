@@ -21,11 +21,19 @@ def load_strategy(name: str, here: Settings) -> Strategy:
     """
     path = strategy_path(name, here)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return strategy_of(path.read_text(encoding="utf-8"), path)
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{path} is not a TOML file: {error}.", path=str(path)) from None
+
+
+def strategy_of(text: str, path: Path) -> Strategy:
+    """The strategy of a text that stands at a path, or is to: its own code lies beside. Raises `Misconfigured`."""
+    try:
+        document = tomllib.loads(text)
         if "own_code" in document:
             raise Misconfigured.value("own_code", document["own_code"], "no text here: the desk reads NAME.py beside the file")
         strategy = Strategy.model_validate(document)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{path} is not a TOML file: {error}.", path=str(path)) from None
     except ValidationError as error:
         raise Misconfigured(f"{path}: {'; '.join(_sentence(row) for row in error.errors())}.", path=str(path)) from None

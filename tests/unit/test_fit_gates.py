@@ -64,6 +64,11 @@ def test_a_required_gate_that_passes_and_one_that_is_not_required_change_nothing
     assert judged(poor, fit_gates(poor, 1), Gate()) is poor  # type: ignore[call-arg]  # as above
 
 
+def test_a_fit_that_failed_already_keeps_its_own_reason() -> None:
+    poor = a_fit(6, 14, status="failed", reason="test accuracy 0.4")
+    assert required(poor, REQUIRED, 1) is poor
+
+
 def test_a_degenerate_fit_is_shown_to_no_gate() -> None:
     nothing = a_fit(0, 0, estimator=None, status="degenerate", reason="too few")
     assert fit_gates(nothing, 1) == () and required(nothing, REQUIRED, 1) is nothing

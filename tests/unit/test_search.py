@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from nightdesk.errors import Misconfigured, OutOfSync, TryAgain
+from nightdesk.performance.sharpe import expected_maximum_2014
 from nightdesk.search import folds, run
 from nightdesk.search.holdout import Openings
 from nightdesk.search.run import Searched
@@ -128,8 +129,32 @@ def test_the_trial_is_what_the_simulation_of_its_predictions_earns(whole: Search
 def test_the_gates_count_every_trial(whole: Searched) -> None:
     gates = whole.evidence.gates
     assert gates["deflated Sharpe"].figures["n_trials"] == 26 == gates["overfitting"].figures["n_trials"]
+    sharpes = np.array([trial.sharpe for trial in whole.trials]) / 252**0.5
+    luck = sharpes.std(ddof=1) * expected_maximum_2014(26)
+    assert gates["deflated Sharpe"].figures["sharpe_of_luck_per_session_2014"] == pytest.approx(luck)
+    assert f"is expected to show {luck * 252**0.5:.2f} a year" in whole.conclusion
+    assert ("and is not shown to be better" in whole.conclusion) is not gates["accuracy"].passed
+    assert ("not shown to be more than luck" in whole.conclusion) is not gates["deflated Sharpe"].passed
     assert 1 <= whole.evidence.effective_trials <= 26
     assert "The luckiest of 26 worthless trials" in whole.conclusion and "is locked" in whole.conclusion
+
+
+def test_a_search_that_never_trades_is_always_as_right_as_the_majority_of_a_falling_market(tmp_path: Path) -> None:
+    """Prices upside down: most labels are down, and what never says up is the majority itself."""
+    bars = bars_of()
+    bars[[Bars.open, Bars.low, Bars.high, Bars.close]] = 1e6 / bars[[Bars.open, Bars.high, Bars.low, Bars.close]].to_numpy()
+    made = searched_in(tmp_path, 2, small_search(params={}, features=[], thresholds=[1e5, 2e5]), bars)
+    figures = made.evidence.gates["accuracy"].figures
+    assert figures["accuracy"] == figures["baseline_accuracy"] == 1 - made.ground.rows.label.mean() > 0.5
+    assert [trial.sharpe for trial in made.trials] == [0, 0] and made.evidence.effective_trials == 0
+    assert "The deflated Sharpe ratio is not defined here: One trial or at least 10" in made.conclusion
+
+
+def test_too_few_sessions_for_the_overfitting_gate_are_said(tmp_path: Path) -> None:
+    document = with_key(small_search(folds=5, embargo_sessions=0), "model.min_train_sessions", 20)
+    made = searched_in(tmp_path, 2, document, bars_of(40))
+    assert "The probability of overfitting cannot be said: " in made.conclusion
+    assert not made.evidence.gates["overfitting"].passed
 
 
 def test_a_draw_below_the_median_is_given_up_after_a_fold(tmp_path: Path) -> None:
@@ -198,6 +223,7 @@ def rising(bars: pd.DataFrame) -> pd.DataFrame:
     return bars
 
 
+BOTH_WAYS = with_key(with_key(small_search(thresholds=[-0.1, 0.0]), "signal.kind", "long_short"), "limits.allow_short", True)
 REFUSED: list[tuple[str, Document, int, int, Callable[[pd.DataFrame], pd.DataFrame] | None]] = [
     (r"trials was 0, allowed: 1 or more", small_search(), 0, 420, None),
     (r"has no section \[search\]", with_key(small_search(), "search", None), 2, 420, None),
@@ -217,6 +243,9 @@ REFUSED: list[tuple[str, Document, int, int, Callable[[pd.DataFrame], pd.DataFra
     (r"allowed: log with low above 0", small_search(params={"model.params.C": {"low": 0, "high": 1, "log": True}}), 2, 420, None),
     (r"allowed: keys as model\.params\.C", small_search(params={"capital": [1, 2]}), 2, 420, None),
     (r"search\.colour is not a key", small_search(colour=1), 2, 420, None),
+    (r"tries model\.scaler = loud: input should be", small_search(params={"model.scaler": ["none", "loud"]}), 2, 420, None),
+    (r"tries signal\.threshold = 1000000000\.0: input should be less", small_search(thresholds=[0.0, 1e9]), 2, 420, None),
+    (r"tries signal\.threshold = -0\.1: .* 0 or more with signal\.kind", BOTH_WAYS, 2, 420, None),
     (r"search\.thresholds .* each alternative once", small_search(thresholds=[0.1, 0.1]), 2, 420, None),
 ]
 

@@ -91,6 +91,7 @@ def test_returns_are_kept_to_float32() -> None:
     np.testing.assert_allclose(unpacked_returns(a_trial()), noise(0), rtol=1e-7)
     assert unpacked_returns(a_trial(returns=np.zeros(3))).tolist() == [0, 0, 0]
     assert a_trial(returns=np.zeros(3)).sharpe == 0.0
+    assert unpacked_returns(replace(a_trial(), returns=b"")).tolist() == []
 
 
 def test_a_single_trial_is_judged_by_the_probabilistic_sharpe_ratio() -> None:
@@ -143,6 +144,51 @@ def test_nothing_is_said_of_a_search_that_did_not_try_it_or_is_too_small() -> No
     assert search_gate(searched[0], searched[:1], level=0.05) is None
     short = [a_trial(number, noise(number)[:31]) for number in range(3)]
     assert search_gate(short[0], short, level=0.05) is None
+
+
+def test_trials_that_never_traded_or_kept_no_returns_count_in_full() -> None:
+    good, flat = noise(7, 0.002), np.zeros(N)
+    own, idle, silent = a_trial(7, good), a_trial(1, flat), replace(a_trial(2), returns=b"")
+    counted = deflated_gate(own, good, [own, idle, silent], level=0.05).figures
+    assert (counted["n_trials"], counted["effective_trials"]) == (3, 3)
+    nothing = deflated_gate(idle, flat, [idle, silent], level=0.05)
+    assert nothing.figures["effective_trials"] == 2 and not nothing.passed
+
+
+def test_the_overfitting_of_a_search_compares_the_trials_over_the_same_sessions() -> None:
+    """A pruned trial has fewer sessions; what kept no returns cannot be compared."""
+    searched = [a_trial(number) for number in range(12)]
+    pruned = replace(a_trial(50, noise(50)[:200]), last=date(2018, 1, 2))
+    alone = search_gate(searched[3], searched, level=0.05)
+    also = search_gate(searched[3], [pruned, *searched], level=0.05)
+    assert alone and also and also.figures["n_trials"] == 12 and also.bound == alone.bound
+    silent = replace(a_trial(70), returns=b"")
+    assert search_gate(searched[3], [*searched, silent], level=0.05) == alone
+    assert search_gate(searched[0], [searched[0], silent], level=0.05) is None
+
+
+def test_the_newest_search_that_tried_a_configuration_says_whether_it_overfits(tmp_path: Path, ledger: Ledger) -> None:
+    made = backtested(tmp_path, start=START)
+    former, newest = ([a_trial(number) for number in range(first, last)] for first, last in ((0, 12), (20, 28)))
+    own = trial_of(made.strategy, noise(99), first=FIRST, last=LAST, origin="search", evaluated_at=AT, search_id="")
+    for place, (name, rows) in enumerate((("b", former), ("a", newest))):
+        at = AT + timedelta(days=place)
+        ledger.append_trials([replace(row, origin="search", search_id=name, evaluated_at=at) for row in (*rows, own)])
+    gates = {gate.name: gate for gate in append_evidence(made, ledger, AT).evidence}
+    assert gates["overfitting"].figures["n_trials"] == 9
+    assert gates["deflated Sharpe"].figures["n_trials"] == 21
+    (row,) = [row for row in ledger.trials_of_configuration(made.strategy.config_sha256) if row.origin == "backtest"]
+    assert (row.first, row.n_sessions) == (made.equity["session"].iloc[1].date(), len(made.equity) - 1)
+    kept = ledger.evidence_of(made.strategy.config_sha256)
+    assert kept and (kept.first, kept.last, kept.bars_sha256) == (made.first, made.last, made.bars_sha256)
+
+
+def test_a_backtest_of_one_session_is_a_trial_without_a_return(tmp_path: Path, ledger: Ledger) -> None:
+    day = date(2018, 11, 20)
+    made = append_evidence(backtested(tmp_path, start=day, end=day), ledger, AT)
+    (row,) = ledger.trials_of(made.strategy.target_sha256)
+    assert (row.first, row.last, row.n_sessions, row.sharpe) == (day, day, 0, 0.0)
+    assert made.evidence[2].figures["effective_trials"] == 1 and not made.evidence[2].passed
 
 
 def test_a_gate_as_a_document_is_the_gate() -> None:
