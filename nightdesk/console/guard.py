@@ -11,6 +11,7 @@ from starlette.requests import Request
 POSTS_A_MINUTE = 30
 LARGEST_BODY = 8_192
 LARGEST_REASON = 500
+LARGEST_ADDRESS = 2_048
 FORM = "application/x-www-form-urlencoded"
 HEADERS = {
     "Cache-Control": "no-store",
@@ -57,6 +58,13 @@ class Guard:
         foreign = any(site not in ("same-origin", "none") for site in headers.getlist("sec-fetch-site"))
         if foreign and headers.get("sec-fetch-mode") != "navigate":
             raise RefusedError(403, "This request came from another site: nothing was done.")
+
+    def require_plain_address(self, path: bytes, query: bytes) -> None:
+        """The path and the query as they were asked for: not too long, and no NUL, which no ledger can be asked for."""
+        if len(path) + len(query) > LARGEST_ADDRESS:
+            raise RefusedError(414, f"The address is longer than {LARGEST_ADDRESS} characters.")
+        if b"%00" in path + query:
+            raise RefusedError(400, "The address cannot be read.")
 
     def require_own_form(self, headers: Headers) -> None:
         """A POST must come from this page's own form, as far as the browser says."""

@@ -64,6 +64,9 @@ class Client:
     def get(self, path: str, **options: Any) -> httpx.Response:
         return asyncio.run(self._client.get(path, **options))
 
+    def ask(self, method: str, path: str) -> httpx.Response:
+        return asyncio.run(self._client.request(method, path))
+
     def post(self, path: str, **options: Any) -> httpx.Response:
         return asyncio.run(self._client.post(path, **options))
 
@@ -148,7 +151,37 @@ def test_a_decision_shows_its_chain_and_says_where_it_was_changed(page: Client, 
 def test_an_unknown_book_or_decision_is_not_found_and_says_so(page: Client) -> None:
     for path in ("/book?book=paper/x/y", f"/decision?sha256={'0' * 64}", "/decision?sha256=0"):
         assert page.get(path).status_code == 404
-    assert page.get("/book?book=x&before=yesterday").status_code == 422
+    unread = page.get("/book?book=x&before=yesterday")
+    assert unread.status_code == 422 and "The address cannot be read: before." in unread.text and "yesterday" not in unread.text
+    lost = page.get("/nowhere")
+    assert (lost.status_code, lost.headers["x-frame-options"]) == (404, "DENY") and "There is no such page." in lost.text
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "CONNECT"])
+@pytest.mark.parametrize("path", ["/", "/control"])
+def test_no_other_method_is_answered(method: str, path: str, page: Client) -> None:
+    refused = page.ask(method, path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET" if path == "/" else "POST")
+    assert refused.headers["x-frame-options"] == "DENY" and "access-control-allow-origin" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    "path, status",
+    [
+        (f"/book?book={'a' * 2048}", 414),
+        (f"/{'a' * 2048}", 414),
+        ("/book?book=%00", 400),
+        (f"/decision?sha256={'%00' * 64}", 400),
+        ("/..%2f..%2f..%2fetc/passwd", 404),
+        ("/console.css/../../app.py", 404),
+        ("/book?book=../../../etc/passwd", 404),
+        ("/book?book=%ff%fe", 404),
+    ],
+)
+def test_addresses_that_are_none_of_ours_are_refused_shortly(path: str, status: int, page: Client) -> None:
+    answer = page.get(path)
+    assert (answer.status_code, answer.headers["x-content-type-options"]) == (status, "nosniff")
+    assert len(answer.text) < 2_000 and "root:" not in answer.text and "import" not in answer.text
 
 
 def test_an_empty_home_says_what_to_do_first(tmp_path: Path) -> None:
