@@ -54,10 +54,11 @@ def _add_guards(app: FastAPI, guard: Guard, access: Access) -> None:
             guard.require_own_host(request.headers)
             guard.require_own_page(request.headers)
             guard.require_plain_address(request.scope["raw_path"], request.scope["query_string"])
+            known = access.is_open_to(request.cookies.get(COOKIE, ""))
             if request.method == "POST":
                 guard.require_own_form(request.headers)
-                guard.require_calm()
-            if request.url.path not in OPEN_TO_ALL and not access.is_open_to(request.cookies.get(COOKIE, "")):
+                guard.require_calm(known)
+            if request.url.path not in OPEN_TO_ALL and not known:
                 answer = _to_login(request)
             else:
                 answer = await call_next(request)

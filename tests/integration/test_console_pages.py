@@ -64,6 +64,12 @@ class Client:
     def get(self, path: str, **options: Any) -> httpx.Response:
         return asyncio.run(self._client.get(path, **options))
 
+    def cookie(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self._client.cookies.items())
+
+    def forget(self) -> None:
+        self._client.cookies.clear()
+
     def ask(self, method: str, path: str) -> httpx.Response:
         return asyncio.run(self._client.request(method, path))
 
@@ -281,8 +287,21 @@ def test_behind_a_proxy_nothing_is_shown_before_the_token(small: Desk) -> None:
     )
     assert "paper/<wbr>small" in client.get("/").text
     assert client.post("/login", data={"token": TOKEN}, headers={"Origin": "http://desk.example"}).status_code == 403
+    assert "<script" not in client.get("/login").text  # it would be answered with this page
     stranger = client_of(small.home, address="https://desk.example", token=TOKEN)
     assert stranger.get("/", headers={"Cookie": f"nightdesk={'x' * 43}"}).status_code == 303
+
+
+def test_a_stranger_who_guesses_cannot_keep_who_has_the_token_from_a_halt(small: Desk) -> None:
+    client = client_of(small.home, address="https://desk.example", token=TOKEN)
+    assert client.post("/login", data={"token": TOKEN}).status_code == 303
+    cookie = client.cookie()
+    client.forget()
+    answers = [client.post("/login", data={"token": "a guess"}).status_code for _ in range(31)]
+    assert (answers.count(403), answers[-1]) == (29, 429)
+    assert client.post("/login", data={"token": TOKEN}).status_code == 429
+    own = {"Cookie": cookie}
+    assert client.post("/control", data={"control": "halt"}, headers=own).status_code == 403  # it was heard: no token of a form
 
 
 @pytest.mark.parametrize(
