@@ -34,11 +34,15 @@ def automations(up: Up) -> dict[str, Any]:
     return {row["name"].removeprefix("nightdesk: "): row for row in up.api("POST", "/automations/filter", {})}
 
 
+def ask(up: Up, method: str, path: str, body: bytes | None = None) -> None:
+    """A request that is answered with nothing."""
+    with urlopen(Request(f"{up.prefect}/api{path}", body, {"Content-Type": "application/json"}, method=method), timeout=30):
+        pass
+
+
 def change(up: Up, method: str, name: str, body: bytes) -> None:
     """What Prefect's page does where a person edits an automation, or turns one on or off."""
-    address = f"{up.prefect}/api/automations/{automations(up)[name]['id']}"
-    with urlopen(Request(address, body, {"Content-Type": "application/json"}, method=method), timeout=30):
-        pass
+    ask(up, method, f"/automations/{automations(up)[name]['id']}", body)
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +59,18 @@ def told(up: Up) -> Iterator[NoticeServer]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def late(up: Up, told: NoticeServer) -> Any:
-    """A day that nobody takes. Its five minutes are made ten seconds where a person would do so: in the automation."""
+def late(up: Up, told: NoticeServer) -> Iterator[Any]:
+    """A submission that nobody takes. Its five minutes are made ten seconds where a person would do so: in the automation."""
     found = automations(up)[LATE]
     assert found["trigger"]["within"] == 300
     body = {key: found[key] for key in ("name", "description", "enabled", "trigger", "actions")}
     body["trigger"]["within"] = SHORTEST_S
     change(up, "PUT", LATE, json.dumps(body).encode())
     up.api("POST", "/work_pools/nightdesk/queues", QUEUE)
-    made = up.api("GET", "/deployments/name/daily/daily")
-    return up.api("POST", f"/deployments/{made['id']}/create_flow_run", {"work_queue_name": QUEUE["name"], "name": "nobody's"})
+    made = up.api("GET", "/deployments/name/submit/submit")
+    run = up.api("POST", f"/deployments/{made['id']}/create_flow_run", {"work_queue_name": QUEUE["name"], "name": "nobody's"})
+    yield run
+    ask(up, "DELETE", f"/flow_runs/{run['id']}")
 
 
 def notice(server: NoticeServer, title: str, within_s: float = 60) -> list[str]:
@@ -81,8 +87,11 @@ def notice(server: NoticeServer, title: str, within_s: float = 60) -> list[str]:
 def event_of(up: Up, event: str, book: str) -> Any:
     """The only event of this name about a book."""
     wanted = {"filter": {"event": {"name": [event]}, "resource": {"id": [f"nightdesk.book.{book}"]}}}
-    (found,) = up.api("POST", "/events/filter", wanted)["events"]
-    return found
+    until = monotonic() + 30
+    while not (found := up.api("POST", "/events/filter", wanted)["events"]) and monotonic() < until:
+        sleep(0.2)  # an automation sees an event before it is kept
+    (only,) = found
+    return only
 
 
 @pytest.mark.parametrize(
@@ -133,7 +142,7 @@ def test_a_day_that_needs_a_person_is_an_event_that_an_automation_sends(
     assert seen["payload"] == {"session": "2018-12-03", "reason": lines[0], "page": page}
 
 
-def test_a_day_that_no_worker_takes_is_told_of_with_its_page(up: Up, told: NoticeServer, late: Any) -> None:
+def test_a_run_that_no_worker_takes_is_told_of_with_its_page(up: Up, told: NoticeServer, late: Any) -> None:
     due, advice, page = notice(told, "nobody's has not begun")
     assert due.startswith("It was due at 20") and due.endswith("and no worker has taken it.")
     assert advice == "What to do: The machinery died in docs/runbook.md."
