@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from benchmarks.console import NOW, MadeUp, save_book
 from nightdesk.cli.console import _token
@@ -21,6 +22,7 @@ from nightdesk.console.app import Room, console_app
 from nightdesk.console.course import Course
 from nightdesk.console.events import missing_session, next_events
 from nightdesk.errors import Misconfigured
+from nightdesk.ledger import tables
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from schemas.records import Book, Decision, PositionEvent, Restatement
@@ -198,6 +200,16 @@ def test_an_empty_home_says_what_to_do_first(tmp_path: Path) -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Desk]:
     yield Desk(tmp_path, save_book(tmp_path, MadeUp("small", ("AAA", "BBB"), 3, 1)))
+
+
+@pytest.mark.parametrize(
+    "outcome, code, tone",
+    [("traded", 0, "good"), ("no trade: halted", 0, "wait"), ("waiting", 0, "wait"), ("failed: log", 7, "bad")],
+)
+def test_a_day_that_was_kept_from_trading_is_not_shown_as_a_good_one(outcome: str, code: int, tone: str, small: Desk) -> None:
+    with closing(small.ledger()) as ledger, ledger.engine.begin() as connection:
+        connection.execute(sa.update(tables.runs).values(outcome=outcome, exit_code=code))
+    assert f'<p class="outcome {tone}"><b>{outcome}</b>' in client_of(small.home).get("/").text
 
 
 def control_form(client: Client, path: str, wanted: str) -> dict[str, str]:
