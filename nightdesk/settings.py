@@ -18,9 +18,6 @@ from nightdesk.secrets_file import SECRETS, secrets_in
 SHORTEST_TOKEN: Final = 22
 """128 bits in base64."""
 
-CONSOLE_PORT: Final = 4300
-"""Where `nightdesk console` listens unless it is told otherwise."""
-
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -37,6 +34,7 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow server that `nightdesk up` starts.")
     prefect_api_url: str = Field("", description="A Prefect server to use; empty: that of `nightdesk up`, else an embedded one.")
     mlflow_uri: str = Field("", description="An MLflow server to log to; empty: SQLite in the home.")
+    console_url: str = Field("http://127.0.0.1:4300", description="Where a browser finds the console: links to it.")
     data: Path = Field(Path("data"), description="The folder of CSV and Parquet files that the source csvdir reads.")
     store: str = Field("", description="Where the bars are kept, as s3://bucket/folder; empty: in the home.")
     ledger: SecretStr = Field(
@@ -71,6 +69,13 @@ class Settings(BaseSettings):
         if 0 < length < SHORTEST_TOKEN:
             raise ValueError(f"was {length} characters long, allowed: {SHORTEST_TOKEN} or more")
         return token
+
+    @field_validator("console_url")
+    @classmethod
+    def _bare(cls, address: str) -> str:
+        if not is_bare_address(address):
+            raise ValueError("allowed: a scheme and a host, as https://desk.example, and nothing after it")
+        return address
 
     @field_validator("notify")
     @classmethod
@@ -109,10 +114,6 @@ class Settings(BaseSettings):
     @property
     def prefect_url(self) -> str:
         return f"http://127.0.0.1:{self.prefect_port}"
-
-    @property
-    def console_url(self) -> str:
-        return f"http://127.0.0.1:{CONSOLE_PORT}"
 
     @property
     def mlflow_url(self) -> str:
@@ -159,6 +160,11 @@ def _read(secrets: dict[str, str]) -> Settings:
     if refused:
         raise Misconfigured(f"{key}: {refused}.", key=key)
     raise Misconfigured.value(key, first["input"], first["msg"])
+
+
+def is_bare_address(address: str) -> bool:
+    """Whether an address is http or https, a host, perhaps a port, and no more."""
+    return bool(re.fullmatch(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", address))
 
 
 def _passwords(address: SecretStr) -> list[str]:

@@ -27,12 +27,12 @@ def trading_day(strategy: str, session: date | None, mode: Mode) -> Iterator[Day
     """The day at its desk, alone with its book, or the reason why there is none. Names the Prefect run."""
     scheduled: Origin = "scheduled" if deployment.id else "manual"
     origin: Origin = "backfill" if mode == "backfill" else scheduled
-    with open_day(strategy, session, mode, origin, orchestrated=True, here=settings()) as day:
+    page = url_for("flow-run", flow_run.id, url_type="ui") or ""
+    with open_day(strategy, session, mode, origin, orchestrated=True, here=settings(), page=page) as day:
         if isinstance(day, Day):
             _label_run(
                 [day.desk.strategy.name, mode, f"session:{day.session}"], f"daily {day.desk.strategy.name}, {day.session}, {mode}"
             )
-            day.page = url_for("flow-run", flow_run.id, url_type="ui") or ""
         yield day
 
 

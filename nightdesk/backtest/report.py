@@ -82,7 +82,7 @@ def _fitting(made: Backtest) -> list[tuple[str, str]]:
         return [("Fits", f"none: {walk.why[0]}")]
     traded = sum(int((walk.champion == place).any()) for place in range(len(walk.fits)))
     fits = f"{len(walk.fits)} {made.strategy.model.retrain}, {_statuses(made)}; {traded} traded; {walk.fits_made} made now"
-    return [("Fits", fits), ("No model", f"in {int((walk.champion == NONE).sum())} of {len(walk.champion)} sessions")]
+    return [("Fits", fits), ("No model", f"in {int((walk.champion == NONE).sum()):,} of {len(walk.champion):,} sessions")]
 
 
 def figures(made: Backtest) -> list[tuple[str, str]]:
@@ -200,7 +200,7 @@ def _statuses(made: Backtest) -> str:
 def _orders(made: Backtest) -> str:
     numbers = np.bincount(made.history.outcome, minlength=len(OUTCOMES))
     less = [f"{count} {words}" for count, words in zip(numbers[1:], OUTCOMES[1:], strict=True) if count]
-    return f"{len(made.history.ordered)}, {len(made.fills)} filled" + (f" ({', '.join(less)})" if less else "")
+    return f"{len(made.history.ordered):,}, {len(made.fills):,} filled" + (f" ({', '.join(less)})" if less else "")
 
 
 def _last(made: Backtest, column: str) -> float:

@@ -24,11 +24,12 @@ def console(
     from nightdesk.console.app import Room, console_app
     from nightdesk.errors import Misconfigured
     from nightdesk.settings import settings
+    from nightdesk.tracking.tracker import run_page
 
     here = settings()
     token = _token(host, address, here.console_token.get_secret_value())
     who, closes, answer = f"{getpass.getuser()} (page)", partial(newer_closes, here), partial(answered, here)
-    room = Room(here.ledgers, port, who, WallClock().now, closes, answer, address, token)
+    room = Room(here.ledgers, port, who, WallClock().now, closes, answer, address, token, partial(run_page, here.mlflow_url))
     try:
         listening = socket.create_server((host, port))
     except OSError:
@@ -46,13 +47,11 @@ def _token(host: str, address: str, chosen: str) -> str:
     """What is asked for; "" where only this machine can open the page. Raises `Misconfigured` for an address that is none."""
     import ipaddress
     import secrets
-    from urllib.parse import urlsplit
 
     from nightdesk.errors import Misconfigured
+    from nightdesk.settings import is_bare_address
 
-    parts = urlsplit(address)
-    sound = parts.scheme in ("http", "https") and parts.netloc and "@" not in parts.netloc and parts[2:] == ("", "", "")
-    if address and not sound:
+    if address and not is_bare_address(address):
         raise Misconfigured.value("--address", address, "a scheme and a host, as https://desk.example, and nothing after it")
     try:
         outside = not ipaddress.ip_address(host).is_loopback

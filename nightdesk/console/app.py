@@ -7,8 +7,10 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from pydantic import SecretStr
+from starlette.exceptions import HTTPException
 
 from nightdesk.consent.answer import Answer
 from nightdesk.console.access import A_DAY_S, COOKIE, Access
@@ -51,10 +53,12 @@ def _add_guards(app: FastAPI, guard: Guard, access: Access) -> None:
         try:
             guard.require_own_host(request.headers)
             guard.require_own_page(request.headers)
+            guard.require_plain_address(request.scope["raw_path"], request.scope["query_string"])
+            known = access.is_open_to(request.cookies.get(COOKIE, ""))
             if request.method == "POST":
                 guard.require_own_form(request.headers)
-                guard.require_calm()
-            if request.url.path not in OPEN_TO_ALL and not access.is_open_to(request.cookies.get(COOKIE, "")):
+                guard.require_calm(known)
+            if request.url.path not in OPEN_TO_ALL and not known:
                 answer = _to_login(request)
             else:
                 answer = await call_next(request)
@@ -62,6 +66,18 @@ def _add_guards(app: FastAPI, guard: Guard, access: Access) -> None:
             answer = said("Refused", refused.sentence, refused.status)
         answer.headers.update(HEADERS)
         return answer
+
+    @app.exception_handler(HTTPException)
+    async def lost(request: Request, error: HTTPException) -> Response:
+        sentence = "There is no such page." if error.status_code == 404 else "This page is not asked for in that way."
+        answer = said("Not found" if error.status_code == 404 else "Refused", sentence, error.status_code)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(RequestValidationError)
+    async def unread(request: Request, error: RequestValidationError) -> Response:
+        names = sorted({str(row["loc"][-1]) for row in error.errors()})
+        return said("Refused", f"The address cannot be read: {', '.join(names)}.", 422)
 
     @app.exception_handler(RefusedError)
     async def refused(request: Request, error: RefusedError) -> Response:

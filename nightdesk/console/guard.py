@@ -11,6 +11,7 @@ from starlette.requests import Request
 POSTS_A_MINUTE = 30
 LARGEST_BODY = 8_192
 LARGEST_REASON = 500
+LARGEST_ADDRESS = 2_048
 FORM = "application/x-www-form-urlencoded"
 HEADERS = {
     "Cache-Control": "no-store",
@@ -41,7 +42,7 @@ class Guard:
         self._origins = {f"{name}:{port}": f"http://{name}:{port}" for name in ("127.0.0.1", "localhost")}
         if address:
             self._origins[urlsplit(address).netloc] = address
-        self._posts: deque[float] = deque()
+        self._posts: dict[bool, deque[float]] = {True: deque(), False: deque()}
 
     def require_own_host(self, headers: Headers) -> None:
         """The address must be this page's own: a name that was made to point here (DNS rebinding) is refused."""
@@ -58,6 +59,13 @@ class Guard:
         if foreign and headers.get("sec-fetch-mode") != "navigate":
             raise RefusedError(403, "This request came from another site: nothing was done.")
 
+    def require_plain_address(self, path: bytes, query: bytes) -> None:
+        """The path and the query as they were asked for: not too long, and no NUL, which no ledger can be asked for."""
+        if len(path) + len(query) > LARGEST_ADDRESS:
+            raise RefusedError(414, f"The address is longer than {LARGEST_ADDRESS} characters.")
+        if b"%00" in path + query:
+            raise RefusedError(400, "The address cannot be read.")
+
     def require_own_form(self, headers: Headers) -> None:
         """A POST must come from this page's own form, as far as the browser says."""
         pages = [f"{urlsplit(text).scheme}://{urlsplit(text).netloc}" for text in headers.getlist("referer")]
@@ -68,14 +76,14 @@ class Guard:
         if headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
             raise RefusedError(415, "An answer is a form of this page: nothing was done.")
 
-    def require_calm(self) -> None:
-        """Not more than `POSTS_A_MINUTE`."""
-        now = time.monotonic()
-        while self._posts and self._posts[0] <= now - 60:
-            self._posts.popleft()
-        if len(self._posts) >= POSTS_A_MINUTE:
+    def require_calm(self, known: bool) -> None:
+        """Not more than `POSTS_A_MINUTE`. Who has not shown the token is counted apart, and cannot keep others from a halt."""
+        now, posts = time.monotonic(), self._posts[known]
+        while posts and posts[0] <= now - 60:
+            posts.popleft()
+        if len(posts) >= POSTS_A_MINUTE:
             raise RefusedError(429, f"More than {POSTS_A_MINUTE} answers in a minute: wait a little. Nothing was done.")
-        self._posts.append(now)
+        posts.append(now)
 
 
 async def form_of(request: Request) -> dict[str, str]:

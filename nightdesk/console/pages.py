@@ -1,5 +1,6 @@
 """The pages as HTML: what they show comes from the views, and goes through templates that escape every text."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,7 +22,7 @@ from nightdesk.console.guard import LARGEST_REASON
 from nightdesk.console.opened import OpenLedgers
 from nightdesk.console.tokens import Tokens
 from nightdesk.console.views import DAYS_SHOWN, ORDERS_SHOWN, glances, page_of
-from schemas.records import Decision
+from schemas.records import Decision, ModelRef
 
 HERE = Path(__file__).parent
 BIG_FACTS = ("Order", "Limits", "Decision", "State")
@@ -33,7 +34,7 @@ CLOSES_KEPT_S = 60.0
 class Room:
     """What the page works with. `answer` keeps an answer (decision's SHA-256, answer, who, reason), has it acted on and says in
     a sentence what came of it; the page itself reaches no broker. `address` is where a proxy offers the page, and `token` what is
-    then asked for; both "" where only this machine can open it."""
+    then asked for; both "" where only this machine can open it. `mlflow_page` is the page of a run in MLflow."""
 
     home: Path | SecretStr
     port: int
@@ -43,6 +44,7 @@ class Room:
     answer: Callable[[str, Answer, str, str], tuple[str, object]]
     address: str = ""
     token: str = ""
+    mlflow_page: Callable[[str], str] = lambda _: ""
 
 
 class Pages:
@@ -87,7 +89,12 @@ class Pages:
 
     def _page(self, template: str, live: bool, now: datetime, **values: object) -> HTMLResponse:
         token = _no_token if live else self._tokens.new
-        return rendered(template, values={"now": now, "token": token, "longest": LARGEST_REASON, **values})
+        always = {"now": now, "token": token, "longest": LARGEST_REASON, "fit_page": self._fit_page}
+        return rendered(template, values={**always, **values})
+
+    def _fit_page(self, model: ModelRef) -> str:
+        """A fit's run in MLflow, "" where it has none or an address that no page of ours leads to."""
+        return link(self._room.mlflow_page(url(model.mlflow_run_id))) if model.mlflow_run_id else ""
 
     def _waiting(self, now: datetime, book_id: str) -> Waiting:
         """What waits, of one book or ("") of all."""
@@ -190,8 +197,13 @@ def url(text: str) -> str:
     return quote(text, safe="")
 
 
+def link(address: str) -> str:
+    """An address that a page may lead to: http or https, a host, no password in it; "" for any other."""
+    return address if re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?", address) else ""
+
+
 TEMPLATES = Environment(
     loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-TEMPLATES.filters |= {filter_.__name__: filter_ for filter_ in (money, percent, share, quantity, tone, clock, ticks, url)}
+TEMPLATES.filters |= {filter_.__name__: filter_ for filter_ in (money, percent, share, quantity, tone, clock, ticks, url, link)}
 TEMPLATES.globals |= {"until": until}

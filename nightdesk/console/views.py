@@ -56,7 +56,7 @@ class Glance:
         """How the last day ended, as a CSS class: good, wait, bad; quiet before the first day."""
         if self.run is None:
             return "quiet"
-        if self.run.outcome == "waiting":
+        if self.run.outcome in ("waiting", "no trade: halted"):
             return "wait"
         return "good" if self.run.exit_code == 0 and self.run.outcome else "bad"
 

@@ -102,7 +102,7 @@ class Day:
     def finish(self, decision_sha256: str = "") -> None:
         """Tell a person where one is needed, and write the run's end."""
         submit_day_notice(self)
-        detail = {**self.detail, "seconds": {name: round(value, 4) for name, value in self.seconds.items()}}
+        detail = {**self.run.detail, **self.detail, "seconds": {name: round(value, 4) for name, value in self.seconds.items()}}
         self.run = replace(self.run, finished_at=WallClock().now(), decision_sha256=decision_sha256, detail=detail)
         self.desk.ledger.finish_run(self.run)
 

@@ -38,7 +38,8 @@ def rebuild_missed(day: Day) -> None:
 
 def _rebuild(day: Day, session: date) -> None:
     desk = day.desk
-    run = Run(str(uuid.uuid4()), desk.book.book_id, session, "reconstructed", day.run.orchestrated, WallClock().now())
+    named = (str(uuid.uuid4()), desk.book.book_id, session, "reconstructed", day.run.orchestrated, WallClock().now())
+    run = Run(*named, detail=day.run.detail)  # type: ignore[arg-type]  # "reconstructed" is an origin
     past = Day(desk, session, desk.sessions.after(session), run, day.strategy_name)
     desk.ledger.append_run(run)
     reason, sha256 = f"The desk did not run for {session}; the next run was for {day.session}.", ""

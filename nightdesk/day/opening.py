@@ -35,15 +35,15 @@ class Closed:
 
 @contextmanager
 def open_day(
-    strategy_name: str, session: date | None, mode: Mode, origin: Origin, orchestrated: bool, here: Settings
+    strategy_name: str, session: date | None, mode: Mode, origin: Origin, orchestrated: bool, here: Settings, page: str = ""
 ) -> Iterator[Day | Closed]:
     """The day of a session, with its account locked and its run begun, or the reason why there is none.
 
     Without a session: the next that this book has not decided on a simulated market, else the newest whose bar is final.
-    Where a scheduled day cannot be opened, a notice is sent.
+    Where a scheduled day cannot be opened, a notice is sent. `page` is its run in Prefect, "" where there is none.
     """
     try:
-        with _opened(strategy_name, session, mode, origin, orchestrated, here) as day:
+        with _opened(strategy_name, session, mode, origin, orchestrated, here, page) as day:
             yield day
     except NightdeskError as error:
         if origin == "scheduled":  # nobody watches
@@ -53,7 +53,7 @@ def open_day(
 
 @contextmanager
 def _opened(
-    strategy_name: str, session: date | None, mode: Mode, origin: Origin, orchestrated: bool, here: Settings
+    strategy_name: str, session: date | None, mode: Mode, origin: Origin, orchestrated: bool, here: Settings, page: str
 ) -> Iterator[Day | Closed]:
     finish_replacement(strategy_name, here)
     strategy = load_strategy(strategy_name, here)
@@ -72,11 +72,13 @@ def _opened(
             ledger.require_unbroken(book)
             desk, following = open_desk(strategy, mode, chosen, ledger, here), sessions.after(chosen)
             late = desk.clock.now() > desk.deadline(following)
-            run = Run(str(uuid.uuid4()), book, chosen, "reconstructed" if late else origin, orchestrated, WallClock().now())
+            known: Origin = "reconstructed" if late else origin
+            detail = {"page": page} if page else {}
+            run = Run(str(uuid.uuid4()), book, chosen, known, orchestrated, WallClock().now(), detail=detail)
             ledger.append_run(run)
             _end_dead_runs(ledger, run, chosen)
             try:
-                yield Day(desk, chosen, following, run, strategy_name, lock)
+                yield Day(desk, chosen, following, run, strategy_name, lock, page=page)
             finally:
                 desk.broker.close()
         finally:

@@ -171,7 +171,7 @@ class Tracker:
 
     def run_url(self, run_id: str) -> str:
         """A run's page in MLflow's own pages."""
-        return f"{self._ui_url}/#/runs/{run_id}"
+        return run_page(self._ui_url, run_id)
 
     def file_url(self, run_id: str, path: str) -> str:
         """Where a running MLflow server gives a file of a run, byte by byte."""
@@ -249,6 +249,11 @@ class Tracker:
         except _failures(ValueError) as error:  # a ValueError: what answers is no MLflow
             self._give_up(f"MLflow at {self._uri} failed: {error}")
             return None
+
+
+def run_page(mlflow_url: str, run_id: str) -> str:
+    """A run's page in MLflow's own pages."""
+    return f"{mlflow_url.rstrip('/')}/#/runs/{run_id}"
 
 
 def _files(log: FitLog | DayLog | BacktestLog | SearchLog) -> dict[str, bytes]:

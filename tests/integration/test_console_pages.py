@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from benchmarks.console import NOW, MadeUp, save_book
 from nightdesk.cli.console import _token
@@ -21,6 +22,7 @@ from nightdesk.console.app import Room, console_app
 from nightdesk.console.course import Course
 from nightdesk.console.events import missing_session, next_events
 from nightdesk.errors import Misconfigured
+from nightdesk.ledger import tables
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
 from schemas.findings import Restatement
@@ -64,6 +66,15 @@ class Client:
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return asyncio.run(self._client.get(path, **options))
+
+    def cookie(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self._client.cookies.items())
+
+    def forget(self) -> None:
+        self._client.cookies.clear()
+
+    def ask(self, method: str, path: str) -> httpx.Response:
+        return asyncio.run(self._client.request(method, path))
 
     def post(self, path: str, **options: Any) -> httpx.Response:
         return asyncio.run(self._client.post(path, **options))
@@ -149,7 +160,37 @@ def test_a_decision_shows_its_chain_and_says_where_it_was_changed(page: Client, 
 def test_an_unknown_book_or_decision_is_not_found_and_says_so(page: Client) -> None:
     for path in ("/book?book=paper/x/y", f"/decision?sha256={'0' * 64}", "/decision?sha256=0"):
         assert page.get(path).status_code == 404
-    assert page.get("/book?book=x&before=yesterday").status_code == 422
+    unread = page.get("/book?book=x&before=yesterday")
+    assert unread.status_code == 422 and "The address cannot be read: before." in unread.text and "yesterday" not in unread.text
+    lost = page.get("/nowhere")
+    assert (lost.status_code, lost.headers["x-frame-options"]) == (404, "DENY") and "There is no such page." in lost.text
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "CONNECT"])
+@pytest.mark.parametrize("path", ["/", "/control"])
+def test_no_other_method_is_answered(method: str, path: str, page: Client) -> None:
+    refused = page.ask(method, path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET" if path == "/" else "POST")
+    assert refused.headers["x-frame-options"] == "DENY" and "access-control-allow-origin" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    "path, status",
+    [
+        (f"/book?book={'a' * 2048}", 414),
+        (f"/{'a' * 2048}", 414),
+        ("/book?book=%00", 400),
+        (f"/decision?sha256={'%00' * 64}", 400),
+        ("/..%2f..%2f..%2fetc/passwd", 404),
+        ("/console.css/../../app.py", 404),
+        ("/book?book=../../../etc/passwd", 404),
+        ("/book?book=%ff%fe", 404),
+    ],
+)
+def test_addresses_that_are_none_of_ours_are_refused_shortly(path: str, status: int, page: Client) -> None:
+    answer = page.get(path)
+    assert (answer.status_code, answer.headers["x-content-type-options"]) == (status, "nosniff")
+    assert len(answer.text) < 2_000 and "root:" not in answer.text and "import" not in answer.text
 
 
 def test_an_empty_home_says_what_to_do_first(tmp_path: Path) -> None:
@@ -160,6 +201,16 @@ def test_an_empty_home_says_what_to_do_first(tmp_path: Path) -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Desk]:
     yield Desk(tmp_path, save_book(tmp_path, MadeUp("small", ("AAA", "BBB"), 3, 1)))
+
+
+@pytest.mark.parametrize(
+    "outcome, code, tone",
+    [("traded", 0, "good"), ("no trade: halted", 0, "wait"), ("waiting", 0, "wait"), ("failed: log", 7, "bad")],
+)
+def test_a_day_that_was_kept_from_trading_is_not_shown_as_a_good_one(outcome: str, code: int, tone: str, small: Desk) -> None:
+    with closing(small.ledger()) as ledger, ledger.engine.begin() as connection:
+        connection.execute(sa.update(tables.runs).values(outcome=outcome, exit_code=code))
+    assert f'<p class="outcome {tone}"><b>{outcome}</b>' in client_of(small.home).get("/").text
 
 
 def control_form(client: Client, path: str, wanted: str) -> dict[str, str]:
@@ -249,8 +300,21 @@ def test_behind_a_proxy_nothing_is_shown_before_the_token(small: Desk) -> None:
     )
     assert "paper/<wbr>small" in client.get("/").text
     assert client.post("/login", data={"token": TOKEN}, headers={"Origin": "http://desk.example"}).status_code == 403
+    assert "<script" not in client.get("/login").text  # it would be answered with this page
     stranger = client_of(small.home, address="https://desk.example", token=TOKEN)
     assert stranger.get("/", headers={"Cookie": f"nightdesk={'x' * 43}"}).status_code == 303
+
+
+def test_a_stranger_who_guesses_cannot_keep_who_has_the_token_from_a_halt(small: Desk) -> None:
+    client = client_of(small.home, address="https://desk.example", token=TOKEN)
+    assert client.post("/login", data={"token": TOKEN}).status_code == 303
+    cookie = client.cookie()
+    client.forget()
+    answers = [client.post("/login", data={"token": "a guess"}).status_code for _ in range(31)]
+    assert (answers.count(403), answers[-1]) == (29, 429)
+    assert client.post("/login", data={"token": TOKEN}).status_code == 429
+    own = {"Cookie": cookie}
+    assert client.post("/control", data={"control": "halt"}, headers=own).status_code == 403  # it was heard: no token of a form
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ def test_a_person_halts_releases_and_approves_in_a_browser_with_the_keyboard(mon
         answered_by_keyboard(page, address, "Approve and send", "", "buy 35 SPXSIM is accepted by the broker")
         page.reload()
         expect(page.get_by_text("used already")).to_be_visible()
-        page.get_by_role("link", name="Back to what waits").click()
+        page.get_by_role("link", name="Back to the first page").click()
         expect(page.get_by_text("Nothing waits.")).to_be_visible()
         assert seen.left_the_machine == [] and [error for error in seen.errors if "403" not in error] == []
     assert desk.at_the_broker() == 1

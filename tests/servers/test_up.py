@@ -105,7 +105,7 @@ def test_run_from_prefects_page_completes_and_shows_what_was_decided(up: Up, day
 
 def test_run_from_prefects_page_leaves_its_decision_in_the_ledger(up: Up, day_run: Any) -> None:
     ledger = Ledger(ledger_file(up.home, "paper"))
-    (book,) = ledger.books()
+    (book,) = [row for row in ledger.books() if row.strategy == "sp500_svc"]
     decisions = [ledger.decision(book.book_id, session) for session in sorted(ledger.decided_sessions(book.book_id))]
     ledger.close()
     made = [decision.session for decision in decisions if decision and decision.origin != "reconstructed"]

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ from nightdesk.backtest.walk import NONE, Attempted, Walk
 from nightdesk.cli.print_backtest import shown_fits
 from nightdesk.errors import Misconfigured
 from nightdesk.performance.gates import deflated_sharpe_gate
+from nightdesk.performance.page.charts import fold_chart
 from nightdesk.performance.page.document import document
 from nightdesk.performance.page.rendering import page
+from nightdesk.performance.page.tearsheet import Fold
 from schemas.evidence import GateResult
 from schemas.records import Restriction
 from schemas.strategy import Strategy
@@ -158,3 +161,11 @@ def test_an_interrupted_backtest_says_how_far_it_came_and_exits_as_a_shell_expec
         raise KeyboardInterrupt
     assert ended.value.exit_code == 130
     assert "3 of 12 fits that were to make are made and kept. The same command goes on" in capsys.readouterr().err
+
+
+def test_years_on_the_axis_of_folds_stand_apart_where_years_without_a_fold_leave_others_together() -> None:
+    months = [date(2000, 4, 1), date(2001, 4, 1), date(2002, 4, 1), *(date(2003 + at // 12, at % 12 + 1, 1) for at in range(168))]
+    made = [Fold(first, first, 20, 0.5, 0.5, 0.3, 0.7) for first in months]
+    named = fold_chart(made, str).x_ticks
+    assert [tick.text for tick in named] == ["2000", "2006", "2009", "2012", "2015"]
+    assert min(later.place - tick.place for tick, later in pairwise(named)) > 14

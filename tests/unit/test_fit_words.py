@@ -9,7 +9,8 @@ import pytest
 
 from nightdesk.cli.console import console
 from nightdesk.day.fit_words import book_page, experiment_words, fit_words
-from nightdesk.settings import CONSOLE_PORT, Settings
+from nightdesk.errors import Misconfigured
+from nightdesk.settings import Settings, settings
 from nightdesk.tracking.views import saved_views
 from nightdesk.wiring.strategies import load_strategy
 from schemas.records import ModelRef
@@ -40,8 +41,27 @@ def test_a_fit_is_described_with_what_it_is_measured_against_and_where_to_look(m
 
 
 def test_the_links_lead_to_the_port_where_the_console_listens_by_itself(tmp_path: Path) -> None:
-    assert inspect.signature(console).parameters["port"].default == CONSOLE_PORT
-    assert book_page("b", Settings(home=tmp_path)).startswith(f"http://127.0.0.1:{CONSOLE_PORT}/book?")
+    port = inspect.signature(console).parameters["port"].default
+    assert book_page("b", Settings(home=tmp_path)) == f"http://127.0.0.1:{port}/book?book=b"
+
+
+def test_the_links_lead_to_the_address_that_is_set_for_the_console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTDESK_CONSOLE_URL", "https://desk.example:8443")
+    assert book_page("b", Settings(home=tmp_path)) == "https://desk.example:8443/book?book=b"
+
+
+@pytest.mark.parametrize(
+    "address", ["", "desk.example", "javascript:alert(1)", "https://desk.example/", "https://ana:secret@desk", "http://a b"]
+)
+def test_an_address_of_the_console_that_is_more_or_less_than_scheme_and_host_is_refused(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTDESK_CONSOLE_URL", address)
+    settings.cache_clear()
+    with pytest.raises(Misconfigured, match=r"NIGHTDESK_CONSOLE_URL .*scheme and a host"):
+        settings()
+    monkeypatch.undo()
+    settings.cache_clear()
 
 
 def test_every_metric_that_a_view_shows_has_its_unit_in_the_description(tmp_path: Path) -> None:

@@ -177,7 +177,10 @@ def _named_folds(folds: Sequence[Fold]) -> list[tuple[int, str]]:
     years = [fold.first.year for fold in folds]
     starts = [at for at, year in enumerate(years) if at == 0 or years[at - 1] != year]
     if len(starts) > YEARS_ON_AXIS:
-        return [(at, str(years[at])) for at in starts[:: -(-len(starts) // MOST_TICKS)]]
+        apart = [0]  # years without a fold leave others next to each other
+        for at in starts[:: -(-len(starts) // MOST_TICKS)]:
+            apart += [at] if at - apart[-1] >= len(folds) / (MOST_TICKS + 1) else []
+        return [(at, str(years[at])) for at in apart]
     return [(at, f"{folds[at].first:%b %y}") for at in range(0, len(folds), -(-len(folds) // (MOST_TICKS - 2)))]
 
 
