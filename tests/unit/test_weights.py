@@ -34,7 +34,7 @@ def test_a_table_in_any_order_becomes_a_panel_where_what_is_absent_holds() -> No
         ([("2018-12-07", "AAA", 0.5)], "of AAA on 2018-12-07: allowed is a session"),
         ([("2018-12-03", "AAA", 0.5), ("2018-12-03", "AAA", 0.5)], "allowed is one weight for a session and symbol"),
         ([("2018-12-03", "AAA", np.nan)], "The weight nan of AAA on 2018-12-03: allowed is a finite weight"),
-        ([("2018-12-03", "AAA", "much")], "allowed is a finite weight"),
+        ([("2018-12-03", "AAA", "much")], "The weight of AAA on 2018-12-03 was 'much', allowed: a number"),
         ([("2018-12-03", "AAA", np.inf)], "The weight inf of AAA"),
         ([("soon", "AAA", 0.5)], "A session of the weights was 'soon', allowed: a date"),
         ([("2018-12-03", "AAA", 0.7), ("2018-12-03", "BBB", 0.4)], "stand on 2018-12-03 sum to 1.1 in absolute value"),
