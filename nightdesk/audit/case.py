@@ -11,6 +11,7 @@ import pandas as pd
 
 from nightdesk.audit.audited import Audited, Fitted
 from nightdesk.audit.perturbed import cut_after
+from nightdesk.errors import NightdeskError
 from schemas.bars import Bars
 
 Turns = Callable[[str, Sequence[date]], Iterable[date]]
@@ -29,7 +30,10 @@ def quietly(function: Callable[Rest, Result], *args: Rest.args, **kwargs: Rest.k
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`turns(check, sessions)` passes the sessions on, one at a time: there the progress is shown."""
+    """`turns(check, sessions)` passes the sessions on, one at a time: there the progress is shown.
+
+    `leaking` are the features that a check has found to look ahead.
+    """
 
     audited: Audited
     bars: pd.DataFrame
@@ -37,15 +41,20 @@ class Case:
     turns: Turns
     features: pd.DataFrame = field(init=False)
     index: pd.DatetimeIndex = field(init=False)
+    leaking: set[str] = field(init=False, default_factory=set)
     _fits: dict[date, Fitted] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", quietly(self.audited.features, self.bars.copy()))
         object.__setattr__(self, "index", pd.DatetimeIndex(np.unique(self.bars[Bars.session].to_numpy())))
 
-    def made_features(self, bars: pd.DataFrame) -> pd.DataFrame:
-        """The features of other bars."""
-        return quietly(self.audited.features, bars)
+    def tried_features(self, bars: pd.DataFrame, failed: list[str]) -> pd.DataFrame | None:
+        """The features of other bars; None where they cannot be made of such bars, with the sentence why in `failed`."""
+        try:
+            return quietly(self.audited.features, bars)
+        except NightdeskError as error:
+            failed.append(error.message)
+            return None
 
     def known_labels(self, bars: pd.DataFrame, session: date) -> pd.DataFrame:
         """The labels that a fit at the session uses."""

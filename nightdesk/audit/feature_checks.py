@@ -37,35 +37,60 @@ def cut_check(case: Case) -> Checked:
 
 
 def _feature_check(check: str, case: Case, sessions: Sequence[date], changes: dict[str, Change], tolerance: float) -> Checked:
+    failed: list[str] = []
+
     def found() -> Iterator[Leak]:
         seen: set[str] = set()
         for session in case.turns(check, sessions):
             for name, change in changes.items():
-                now = case.made_features(change(case.bars, session))
-                for difference in differences(case.features, now, session, tolerance):
+                now = case.tried_features(change(case.bars, session), failed)
+                for difference in differences(case.features, now, session, tolerance) if now is not None else ():
                     if difference.column not in seen:
                         seen.add(difference.column)
-                        yield _leak(check, case, difference, session, name, change)
+                        case.leaking.add(difference.column)
+                        yield named_difference(check, case, difference, session, name, change)
 
-    return Checked(check, len(sessions) * len(changes), tuple(found()), "" if sessions else TOO_SHORT)
+    return _checked(check, len(sessions) * len(changes), tuple(found()), failed)
+
+
+def _checked(check: str, tries: int, leaks: tuple[Leak, ...], failed: list[str]) -> Checked:
+    """What came of so many tries, some of which may have failed."""
+    if len(failed) == tries:
+        return Checked(check, 0, leaks, failed[0] if failed else TOO_SHORT)
+    return Checked(check, tries - len(failed), (*leaks, *unmade(check, failed, tries)))
+
+
+def unmade(check: str, failed: list[str], tries: int) -> Iterator[Leak]:
+    """A warning where the features cannot be made of some of the changed bars: there nothing was tried."""
+    if failed:
+        said = (
+            f"{len(failed)} of {tries} times the features could not be made of changed bars, and nothing was tried: {failed[0]}"
+        )
+        yield Leak(check, "features", None, "", "made", "not made", said, "warning")
 
 
 def hole_check(case: Case) -> Checked:
     """Open, high, low and volume of t are missing: what is put in their place does not come from after t."""
     check, sessions = "missing values", _with_a_past(case)
+    failed: list[str] = []
 
     def found() -> Iterator[Leak]:
         for session in case.turns(check, sessions):
             holed = with_hole_at(case.bars, session)
-            whole, ended = case.made_features(holed.copy()), case.made_features(cut_after(holed, session))
+            tries = len(failed)
+            whole, ended = (case.tried_features(bars, failed) for bars in (holed.copy(), cut_after(holed, session)))
+            if whole is None or ended is None:
+                del failed[tries + 1 :]
+                continue
             for difference in differences(whole, ended, session, ROUNDING):
+                case.leaking.add(difference.column)
                 meaning = (
                     f"With open, high, low and volume of {session} missing, the value of {_day(difference)} changes when the "
                     f"bars end with {session}: what is missing is filled in from later bars."
                 )
                 yield _named(check, difference, meaning)
 
-    return Checked(check, len(sessions), first_of_each(found()), "" if sessions else TOO_SHORT)
+    return _checked(check, len(sessions), first_of_each(found()), failed)
 
 
 def _with_a_past(case: Case) -> list[date]:
@@ -73,7 +98,8 @@ def _with_a_past(case: Case) -> list[date]:
     return [session for session in case.sessions if len(case.index) > SHORTEST and session >= case.index[SHORTEST].date()]
 
 
-def _leak(check: str, case: Case, difference: Difference, session: date, name: str, change: Change) -> Leak:
+def named_difference(check: str, case: Case, difference: Difference, session: date, name: str, change: Change) -> Leak:
+    """The leak that a difference is, and how far it looks ahead, where the bars after the session were changed."""
     if difference.column == ROWS or difference.session is None:
         meaning = f"When what comes after {session} is {name}, there are other rows or columns up to that session."
         return _named(check, difference, meaning)
@@ -94,12 +120,17 @@ def _reach(case: Case, difference: Difference, change: Change) -> int:
     low, high = 0, len(case.index) - 1 - place
     while high - low > 1:
         middle = (low + high) // 2
-        now = case.made_features(change(case.bars, case.index[place + middle].date()))
-        rows = now[(now[KEYS[0]] == difference.session) & (now[KEYS[1]] == difference.symbol)]
-        value = rows[difference.column].iloc[0] if difference.column in rows and len(rows) else None
+        now = case.tried_features(change(case.bars, case.index[place + middle].date()), [])
+        value = _value(now, difference) if now is not None else None
         same = value is not None and (value == difference.was or (pd.isna(value) and pd.isna(difference.was)))
         low, high = (low, middle) if same else (middle, high)
     return high
+
+
+def _value(features: pd.DataFrame, difference: Difference) -> object:
+    """That in the place of a difference, None where there is none."""
+    rows = features[(features[KEYS[0]] == difference.session) & (features[KEYS[1]] == difference.symbol)]
+    return rows[difference.column].iloc[0] if difference.column in rows and len(rows) else None
 
 
 def warm_up_check(case: Case) -> Checked:
@@ -120,8 +151,8 @@ def _unsettled(check: str, case: Case, session: date) -> Iterator[Leak]:
     place = int(case.index.get_loc(pd.Timestamp(session)))
     starts = [start for start in STARTS if start <= place]
     ended = cut_after(case.bars, session)
-    rows = [_row(case.made_features(ended[ended[Bars.session] > case.index[place - start]]), session) for start in starts]
-    whole = _row(case.made_features(ended), session)
+    whole = _row(case.tried_features(ended, []), session)
+    rows = [_row(case.tried_features(ended[ended[Bars.session] > case.index[place - start]], []), session) for start in starts]
     for column in whole.columns:
         if not pd.api.types.is_numeric_dtype(whole[column]):
             continue
@@ -143,7 +174,9 @@ def _warm_up_meaning(starts: Sequence[int], changes: Sequence[float]) -> str:
     return short + f"it needs a history of {starts[enough]} sessions."
 
 
-def _row(features: pd.DataFrame, session: date) -> pd.DataFrame:
+def _row(features: pd.DataFrame | None, session: date) -> pd.DataFrame:
+    if features is None:
+        return pd.DataFrame()
     rows = features[features[KEYS[0]] == pd.Timestamp(session)].set_index(KEYS[1]).drop(columns=KEYS[0])
     return rows.sort_index()
 

@@ -49,6 +49,21 @@ def with_hole_at(bars: pd.DataFrame, session: date) -> pd.DataFrame:
     return _replaced(bars, at, bars.loc[at, [Bars.open, Bars.high, Bars.low, Bars.volume]] * np.nan)
 
 
+def other_on(bars: pd.DataFrame, sessions: pd.DatetimeIndex) -> pd.DataFrame:
+    """The bars with the prices and the volume of some sessions two to four times as large, or as small; actions stay.
+
+    The close before a dividend or a split stays too: all that comes after is adjusted by it.
+    """
+    drawn, at = np.random.default_rng(SEED), bars[Bars.session].isin(sessions).to_numpy()
+    paid = (bars[Bars.dividend].fillna(0.0) != 0) | (bars[Bars.split].fillna(1.0) != 1)
+    before = paid.groupby(bars[Bars.symbol]).shift(-1, fill_value=False).to_numpy(dtype=bool)
+    columns = [*PRICES, Bars.volume]
+    larger = np.exp(drawn.choice([-1.0, 1.0], (int(at.sum()), 1)) * drawn.uniform(np.log(2), np.log(4), (int(at.sum()), 5)))
+    changed = bars.loc[at, columns] * larger
+    changed[Bars.close] = changed[Bars.close].where(~before[at], bars.loc[at, Bars.close])
+    return _replaced(bars, at, changed)
+
+
 Change = Callable[[pd.DataFrame, date], pd.DataFrame]
 FUTURES: dict[str, Change] = {
     "noise": noisy_after,

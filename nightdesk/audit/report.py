@@ -21,6 +21,7 @@ from nightdesk.audit.fit_checks import (
 )
 from nightdesk.audit.found import Checked, Leak
 from nightdesk.audit.perturbed import audit_sessions
+from nightdesk.audit.single_sessions import single_check
 from nightdesk.errors import Misconfigured
 from schemas.bars import Bars
 
@@ -28,6 +29,7 @@ CHECKS: tuple[Callable[[Case], Checked], ...] = (
     future_check,
     cut_check,
     hole_check,
+    single_check,
     warm_up_check,
     horizon_check,
     label_check,

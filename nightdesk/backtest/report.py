@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nightdesk.backtest.run import Backtest
-from nightdesk.backtest.walk import NONE
+from nightdesk.backtest.walk import NONE, Walk
 from nightdesk.performance.figure_words import formatted
 from nightdesk.performance.gate_words import gate_sentence
 from nightdesk.performance.page.tearsheet import REPEATS, opens_warnings
@@ -42,9 +42,14 @@ def evidence_words(made: Backtest) -> list[str]:
 
 
 def warnings_of(made: Backtest) -> list[str]:
-    """What a reader should know of the bars: years whose opens are not real ones, and how many fills fall into them."""
+    """What a reader should know: that no model ever traded and why, and of the bars: years whose opens are not real ones."""
+    untraded = [f"No model traded in any session. On {made.last}: {made.walk.why[-1]}."] if _never_traded(made.walk) else []
     others = [row.message for row in made.findings if row.code != REPEATS]
-    return [*opens_warnings(made.fills, made.findings), *others]
+    return [*untraded, *opens_warnings(made.fills, made.findings), *others]
+
+
+def _never_traded(walk: Walk) -> bool:
+    return bool(walk.fits) and bool((walk.champion == NONE).all())
 
 
 def restriction_words(made: Backtest) -> Iterator[str]:

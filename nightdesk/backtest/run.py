@@ -40,6 +40,8 @@ from schemas.findings import Finding
 from schemas.records import Restriction
 from schemas.strategy import Strategy
 
+MOST_CAPITAL = 1_000_000_000_000
+"""As in a strategy file."""
 LEVEL = 0.05
 """The error that each piece of evidence is allowed."""
 
@@ -110,8 +112,8 @@ def run_backtest(
         require_cluster(on)
     strategy = load_strategy(strategy_name, here)
     money = float(strategy.capital) if capital is None else capital
-    if not (money > 0 and math.isfinite(money)):
-        raise Misconfigured.value("capital", money, f"above 0, in {strategy.market.currency}")
+    if not 0 < money <= MOST_CAPITAL:
+        raise Misconfigured.value("capital", money, f"above 0, up to {MOST_CAPITAL}, in {strategy.market.currency}")
     if start is not None and end is not None and end < start:
         raise Misconfigured.value("end", end.isoformat(), f"{start}, the start, or later")
     sessions = exchange_sessions(strategy.market.calendar)

@@ -46,7 +46,7 @@ def backtest(
     if output is not None:
         require_page(output)
     with shown_fits() as tell:
-        made = run_backtest(strategy, parsed_session(start), parsed_session(end), capital, here, tell, on)
+        made = run_backtest(strategy, parsed_session(start, "start"), parsed_session(end, "end"), capital, here, tell, on)
     judged = recorded(made, here)
     page = page_text(judged)
     target = output or (None if json or not page else page_path(judged, here.home))

@@ -31,5 +31,5 @@ def check(
     from nightdesk.settings import settings
 
     names = tuple(name.strip() for name in symbols.split(",")) if symbols else ()
-    asked = Asked(names, parsed_session(start), parsed_session(end), calendar)
+    asked = Asked(names, parsed_session(start, "start"), parsed_session(end, "end"), calendar)
     print_check(what, checked_in_turn(what, asked, settings()), json)

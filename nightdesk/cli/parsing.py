@@ -8,14 +8,14 @@ from schemas.records import Mode
 from schemas.strategy import ORDER_SYMBOL
 
 
-def parsed_session(text: str | None) -> date | None:
-    """A date as 2018-12-31, None where there is none. Raises `Misconfigured`."""
+def parsed_session(text: str | None, name: str = "session") -> date | None:
+    """A date as 2018-12-31, None where there is none. Raises `Misconfigured`, which names it."""
     if text is None:
         return None
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Misconfigured.value("session", text, "a date as 2018-12-31") from None
+        raise Misconfigured.value(name, text, "a date as 2018-12-31") from None
 
 
 def is_session(text: str) -> bool:

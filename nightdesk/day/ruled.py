@@ -8,7 +8,7 @@ import pandas as pd
 
 from nightdesk.features.panels import Panels, forward_adjusted, panels
 from nightdesk.fence.own import OwnCode, own_weights
-from nightdesk.portfolio.weights import weights_panel
+from nightdesk.portfolio.weights import session_days, weights_panel
 from nightdesk.signals.membership import members_panel
 from nightdesk.signals.rules import OWN_RULE, allowed_weights, rule_weights
 from nightdesk.wiring.beside import NOTHING, Beside
@@ -86,8 +86,7 @@ def nothing_said(strategy: Strategy, features: pd.DataFrame, session: date) -> s
 
 def _until(table: pd.DataFrame, last: pd.Timestamp) -> pd.DataFrame:
     """The rows up to the last session, and those whose day cannot be read: they are refused later."""
-    days = pd.to_datetime(table[Weights.session], errors="coerce", format="ISO8601")
-    return table[~(days > last)]
+    return table[~(session_days(table) > last)]
 
 
 def _of_instruments(strategy: Strategy, bars: pd.DataFrame) -> Panels:

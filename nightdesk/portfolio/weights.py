@@ -11,6 +11,9 @@ from nightdesk.portfolio.sizing import Floats
 from schemas.trading import Limits
 from schemas.weights import Weights
 
+NO_NUMBER = ["", "NaN", "nan", "NA"]
+DAY = r"(\d{4}-\d{2}-\d{2}|\d{8})([T ]00:00(:00(\.0+)?)?)?"
+"""A day without a time and without a time zone."""
 SHOWN = 3
 """How many of the rows that are wrong a sentence names."""
 ROUNDING = 1e-9
@@ -22,12 +25,21 @@ def load_weights(path: Path) -> pd.DataFrame:
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise BadData(f"The table of weights was {path.name!r}, allowed: a .csv or .parquet file.", path=str(path))
     try:
-        table = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
+        table = _csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parsing errors are ValueErrors
         raise BadData(f"The table of weights {path.name} cannot be read: {error}.", path=str(path)) from error
     if absent := [name for name in (Weights.session, Weights.symbol, Weights.weight) if name not in table.columns]:
         raise BadData(f"The table of weights {path.name} lacks {', '.join(absent)}; it has {', '.join(map(str, table.columns))}.")
+    if twice := [name for name in table.columns if (table.columns == name).sum() > 1]:
+        raise BadData(f"The table of weights {path.name} has the column {twice[0]} twice, allowed: once.", path=str(path))
     return table
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    """A symbol may be called NA or TRUE, and a column that is there twice keeps its name."""
+    named = pd.read_csv(path, header=None, nrows=1, dtype="str", keep_default_na=False).iloc[0]
+    table = pd.read_csv(path, dtype={Weights.symbol: "str"}, keep_default_na=False, na_values={Weights.weight: NO_NUMBER})
+    return table.set_axis(named, axis=1) if len(named) == len(table.columns) and isinstance(table.index, pd.RangeIndex) else table
 
 
 def weights_panel(
@@ -68,8 +80,8 @@ def weights_panel(
 
 def _rows(table: pd.DataFrame) -> pd.DataFrame:
     """The table with dates, names and numbers. Raises `BadData` for what is none."""
-    days = pd.to_datetime(table[Weights.session], errors="coerce", format="ISO8601")
-    numbers = pd.to_numeric(table[Weights.weight], errors="coerce")
+    days, given = session_days(table), table[Weights.weight]
+    numbers = pd.to_numeric(given, errors="coerce") if not pd.api.types.is_bool_dtype(given) else given * np.nan
     rows = pd.DataFrame(
         {
             Weights.session: days.astype("datetime64[ns]"),
@@ -78,9 +90,23 @@ def _rows(table: pd.DataFrame) -> pd.DataFrame:
         }
     ).reset_index(drop=True)
     if days.isna().any():
-        was = table[Weights.session].to_numpy()[days.isna().to_numpy()][0]
-        raise BadData(f"A session of the weights was {was!r}, allowed: a date as 2018-12-31.", session=was)
+        was = str(table[Weights.session].to_numpy()[days.isna().to_numpy()][0])
+        raise BadData(f"A session of the weights was {was!r}, allowed: a date as 2018-12-31, without time or zone.", session=was)
+    unread = numbers.isna().to_numpy() & ~given.isna().to_numpy()
+    if unread.any():
+        row, was = rows[unread].iloc[0], str(given.to_numpy()[unread][0])
+        place = f"{row[Weights.symbol]} on {row[Weights.session]:%Y-%m-%d}"
+        raise BadData(f"The weight of {place} was {was!r}, allowed: a number with a decimal point, as 0.6 for 60 %.", weight=was)
     return rows
+
+
+def session_days(table: pd.DataFrame) -> pd.Series:
+    """The day of each row of a table of weights, NaT where there is none, or a time or a zone beside it."""
+    given = table[Weights.session]
+    if pd.api.types.is_datetime64_dtype(given):
+        return given
+    text = given.astype("str")
+    return pd.to_datetime(text.where(text.str.fullmatch(DAY)), errors="coerce", format="ISO8601")
 
 
 def _refuse(rows: pd.DataFrame, wrong: np.ndarray, allowed: str) -> None:

@@ -19,7 +19,7 @@ def test_the_seed_strategy_with_a_cheaper_model_is_clean(tmp_path: Path) -> None
     answer = CliRunner().invoke(app, ["audit", strategy_file(tmp_path), "--sessions", "6"])
     assert answer.exit_code == 0, answer.output
     assert "No leak found in cheap, at 6 sessions from 1999-01-04 to 2018-12-31." in answer.stdout
-    assert answer.stdout.count(" OK ") == 11
+    assert answer.stdout.count(" OK ") == 12
 
 
 def test_a_planted_feature_is_named_with_exit_code_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,8 +140,9 @@ WRONG = [
     ({"end": date(2019, 3, 1)}, "end was '2019-03-01', allowed: 1999-01-04 to 2018-12-31"),
     ({"start": date(1999, 5, 3)}, "start was '1999-05-03', allowed: 2000-04-05 to 2018-11-20: a fit needs 318 sessions"),
     ({"start": None, "end": date(1999, 6, 1)}, "103 sessions of bars from 1999-01-04 to 1999-06-01 are too few"),
-    ({"capital": 0.0}, "capital was 0.0, allowed: above 0, in USD"),
-    ({"capital": float("nan")}, "capital was nan, allowed: above 0, in USD"),
+    ({"capital": 0.0}, "capital was 0.0, allowed: above 0, up to 1000000000000, in USD"),
+    ({"capital": 1e308}, "capital was 1e+308, allowed: above 0, up to 1000000000000, in USD"),
+    ({"capital": float("nan")}, "capital was nan, allowed: above 0, up to 1000000000000, in USD"),
     ({"strategy_name": "nope"}, "strategy was 'nope', allowed: a file that ends in .toml"),
 ]
 

@@ -17,7 +17,7 @@ from nightdesk.search.run import Searched
 from nightdesk.search.space import configured
 from nightdesk.wiring.orders import open_ledger
 from nightdesk.wiring.strategies import load_strategy
-from schemas.records import Trial
+from schemas.evidence import Trial
 from schemas.strategy import Strategy
 from tests.searching import searched_in, settings_of, small_search, unheard
 from tests.strategy_documents import seed, with_key

@@ -34,7 +34,7 @@ def test_a_table_in_any_order_becomes_a_panel_where_what_is_absent_holds() -> No
         ([("2018-12-07", "AAA", 0.5)], "of AAA on 2018-12-07: allowed is a session"),
         ([("2018-12-03", "AAA", 0.5), ("2018-12-03", "AAA", 0.5)], "allowed is one weight for a session and symbol"),
         ([("2018-12-03", "AAA", np.nan)], "The weight nan of AAA on 2018-12-03: allowed is a finite weight"),
-        ([("2018-12-03", "AAA", "much")], "allowed is a finite weight"),
+        ([("2018-12-03", "AAA", "much")], "The weight of AAA on 2018-12-03 was 'much', allowed: a number"),
         ([("2018-12-03", "AAA", np.inf)], "The weight inf of AAA"),
         ([("soon", "AAA", 0.5)], "A session of the weights was 'soon', allowed: a date"),
         ([("2018-12-03", "AAA", 0.7), ("2018-12-03", "BBB", 0.4)], "stand on 2018-12-03 sum to 1.1 in absolute value"),
@@ -82,3 +82,41 @@ def test_a_file_that_is_no_table_of_weights_is_refused_in_a_sentence(tmp_path: P
     for name, sentence in {**said, "d.csv": "cannot be read", "e.txt": "a .csv or .parquet file"}.items():
         with pytest.raises(BadData, match=sentence):
             load_weights(tmp_path / name)
+
+
+HEADER = "session,symbol,weight\n"
+WRITTEN = {
+    "2018-12-03T00:00:00-05:00,AAA,0.5": "was '2018-12-03T00:00:00-05:00', allowed: a date as 2018-12-31, without time or zone",
+    "2018-12-03T21:00:00Z,AAA,0.5\n2018-12-04 00:00,AAA,0.5": "was '2018-12-03T21:00:00Z', allowed: a date",
+    "2018-12-03 16:00:00,AAA,0.5": "was '2018-12-03 16:00:00', allowed: a date",
+    "2018-12,AAA,0.5": "was '2018-12', allowed: a date",
+    "43437,AAA,0.5": "was '43437', allowed: a date",
+    "2018-12-03,AAA,60%": "The weight of AAA on 2018-12-03 was '60%', allowed: a number with a decimal point",
+    '2018-12-03,AAA,"0,6"': "The weight of AAA on 2018-12-03 was '0,6', allowed: a number",
+    "2018-12-03,AAA,True": "The weight of AAA on 2018-12-03 was 'True', allowed: a number",
+    "2018-12-03,AAA,": "The weight nan of AAA on 2018-12-03: allowed is a finite weight",
+    "2018-12-03,NA,0.5": "The weight 0.5 of NA on 2018-12-03: allowed is a symbol of the strategy",
+}
+
+
+@pytest.mark.parametrize("rows", list(WRITTEN))
+def test_a_cell_of_a_file_that_is_no_day_or_number_is_named_as_it_is_written(rows: str, tmp_path: Path) -> None:
+    path = tmp_path / "weights.csv"
+    path.write_text(f"{HEADER}{rows}\n")
+    with pytest.raises(BadData) as refused:
+        weights_panel(load_weights(path), SESSIONS, SYMBOLS, LIMITS)
+    assert WRITTEN[rows] in refused.value.message
+
+
+def test_a_symbol_may_be_called_as_what_is_missing_or_true_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "weights.csv"
+    path.write_text(f"\ufeff{HEADER}2018-12-03,NA,0.25\n20181204,TRUE,0.5\n", encoding="utf-8")
+    made = weights_panel(load_weights(path), SESSIONS, ("NA", "TRUE"), LIMITS)
+    assert (made[0, 0], made[1, 1]) == (0.25, 0.5)
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.csv"
+    path.write_text("session,symbol,weight,weight\n2018-12-03,AAA,0.5,0.25\n")
+    with pytest.raises(BadData, match="has the column weight twice, allowed: once"):
+        load_weights(path)
