@@ -44,7 +44,7 @@ class Simulation:
         )
         decided = self.orders.session[before : self.count]
         decided += self.played
-        self.waiting = before + int(np.searchsorted(decided, session - 1))
+        self.waiting = before + int(np.searchsorted(decided, decided.dtype.type(session - 1)))  # of its type: not copied
         self.played, self.cash = session, float(marks.cash[-1])
 
     def kept(self) -> "Kept":
