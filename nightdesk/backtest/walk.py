@@ -93,14 +93,15 @@ def walk_forward(
     found = made_fits(tasks, cache, model, gate, count, on)
     fits = [Attempted(days[place], found[task.key]) for place, task in zip(due, tasks, strict=True)]
     champion, why = _champions(days, due, fits, strategy)
-    predicted, scores, side = np.full((3, len(days), len(_signals(strategy))), np.nan)
+    dates, symbols = sessions.to_numpy().astype("datetime64[D]"), np.array(_signals(strategy))
+    predicted, scores, side = np.full((3, len(days), len(symbols)), np.nan)
     for place, task in enumerate(tasks):
         responsible = np.flatnonzero(champion == place)
         if len(responsible):
             fits[place] = _asked(fits[place], task, sessions[responsible[-1]], cache, strategy)
             made = fits[place].made
             asked = _ordinary(made, known, strategy)
-            _fill(predicted, scores, made, asked, responsible, sessions, _signals(strategy))
+            _fill(predicted, scores, made, asked, responsible, dates, symbols)
             said = predicted[responsible], scores[responsible]
             side[responsible] = sides(*said, made.facts.score_kind, strategy.signal)
     side[champion == NONE] = 0.0  # no model may trade: everything is closed
@@ -174,12 +175,11 @@ def _fill(
     made: Made,
     asked: np.ndarray,
     responsible: np.ndarray,
-    sessions: pd.DatetimeIndex,
-    symbols: tuple[str, ...],
+    dates: np.ndarray,
+    symbols: np.ndarray,
 ) -> None:
-    """Put a fit's predictions where it is responsible and asked."""
-    row = sessions.get_indexer(pd.DatetimeIndex(made.session.astype("datetime64[ns]")))
-    column = pd.Index(symbols).get_indexer(made.symbol)
+    """Put a fit's predictions where it is responsible and asked. Both `dates` and `symbols` are sorted, and have its own."""
+    row, column = np.searchsorted(dates, made.session), np.searchsorted(symbols, made.symbol)
     own = np.isin(row, responsible) & asked
     predicted[row[own], column[own]] = made.predicted[own]
     scores[row[own], column[own]] = made.scores[own]

@@ -5,14 +5,12 @@ from datetime import date
 
 from nightdesk.clock import Clock, FrozenClock, WallClock
 from nightdesk.errors import Misconfigured
-from nightdesk.market.alpaca import AlpacaSource
 from nightdesk.market.csvdir import CsvDirSource
 from nightdesk.market.quarantine import Quarantine
 from nightdesk.market.sample import SampleSource
 from nightdesk.market.second import SecondedSource
 from nightdesk.market.source import Source
 from nightdesk.market.store import BarStore
-from nightdesk.market.yahoo import YahooSource
 from nightdesk.sessions import Sessions, exchange_sessions
 from nightdesk.settings import Settings
 from schemas.records import Mode
@@ -38,7 +36,11 @@ def new_source(name: str, here: Settings, currency: str, symbols: Sequence[str],
     if name == "csvdir":
         return CsvDirSource(here.data, currency, symbols, sessions)
     if name == "yahoo":
+        from nightdesk.market.yahoo import YahooSource  # here, as below: with half a second of imports of its own
+
         return YahooSource(here.home / "cache" / "yahoo", WallClock().now, here.yahoo_url)
+    from nightdesk.market.alpaca import AlpacaSource
+
     return AlpacaSource(here.alpaca_key_id, here.alpaca_secret_key, WallClock().now, here.alpaca_data_url)
 
 
