@@ -19,11 +19,11 @@ from nightdesk.day.set_aside import release_bar, waiting_bars
 from nightdesk.errors import BadData, Misconfigured
 from nightdesk.ledger.file import ledger_file
 from nightdesk.ledger.store import Ledger
+from nightdesk.market import yahoo
 from nightdesk.market.sample import SampleSource
 from nightdesk.market.store import BarStore
 from nightdesk.market.yahoo import YahooSource
 from nightdesk.settings import Settings
-from nightdesk.wiring import markets
 from schemas.bars import Bars
 from schemas.reports import DayReport
 from tests.desks import strategy_file
@@ -155,7 +155,7 @@ def test_nobody_waits_past_0925_for_a_bar(desk: Living, server: YahooServer) -> 
 def test_a_vendor_that_refuses_to_answer_is_not_an_empty_market(
     desk: Living, server: YahooServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(markets, "YahooSource", partial(YahooSource, retry_wait_s=0.01))
+    monkeypatch.setattr(yahoo, "YahooSource", partial(YahooSource, retry_wait_s=0.01))
     desk.day(THURSDAY)
     server.fault = always(429, "Too Many Requests")
     report = desk.day(FRIDAY)

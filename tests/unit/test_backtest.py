@@ -125,7 +125,7 @@ def test_no_fit_is_shown_a_label_that_ends_after_its_cutoff(tmp_path: Path, monk
     made = counted(monkeypatch, "fit_of")
     walk = backtested(tmp_path, with_key(seed(), "target.horizon_sessions", 3)).walk
     ends = [joined["label_end"].max().date() for joined, *_ in made]
-    assert ends == [fit.cutoff for fit in walk.fits]
+    assert sorted(ends) == [fit.cutoff for fit in walk.fits]
 
 
 def test_nothing_after_a_session_changes_what_was_said_before_it(tmp_path: Path) -> None:
