@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +13,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from benchmarks.measure import BIN, Measured, measured
+from tests.running import free_port
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SERVER_START_S = 180
@@ -48,9 +48,7 @@ def prepare_copy(pristine: Path, home: Path) -> None:
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[str]:
     """A real `prefect server` on a free port with its files in `folder`; gives its API's address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder.mkdir(parents=True)
     quiet = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
     command = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]

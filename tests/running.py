@@ -1,7 +1,9 @@
 """A real `nightdesk up` in a folder of its own, and what can be asked of it."""
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -96,8 +98,11 @@ def answer(method: str, url: str, body: object = None) -> Any:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A port that nobody listens on, below those that the system gives to connections: none takes it before its server starts."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
