@@ -13,7 +13,6 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from benchmarks.measure import BIN, Measured, measured
-from tests.running import free_port
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SERVER_START_S = 180
@@ -48,6 +47,8 @@ def prepare_copy(pristine: Path, home: Path) -> None:
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[str]:
     """A real `prefect server` on a free port with its files in `folder`; gives its API's address."""
+    from tests.running import free_port  # here: a benchmark's own imports are in the time of its process
+
     port = free_port()
     folder.mkdir(parents=True)
     quiet = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
