@@ -46,7 +46,7 @@ bench: $(READY) ## run the benchmarks
 
 peers: $(READY) ## install the programs that the benchmarks compare with, in var/peers
 	$(BIN)/uv venv --quiet --allow-existing var/peers --python $(BIN)/python
-	$(BIN)/uv pip install --quiet --python var/peers/bin/python vectorbt==1.2.0 backtesting==0.6.6 numpy==2.4.6 pandas==3.1.1 polars==2.1.0
+	$(BIN)/uv pip install --quiet --compile-bytecode --python var/peers/bin/python vectorbt==1.2.0 backtesting==0.6.6 numpy==2.4.6 pandas==3.1.1 polars==2.1.0
 
 lock: $(READY) ## write requirements.lock from pyproject.toml; versions that still fit are kept
 	$(BIN)/uv pip compile pyproject.toml --quiet --extra dev --universal --python-version 3.11 --generate-hashes \
